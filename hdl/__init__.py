@@ -1,0 +1,1 @@
+"""The Tickwire appliance in Amaranth; each folder is one stage of the tick-to-trade path."""
