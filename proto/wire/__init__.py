@@ -1,0 +1,1 @@
+"""Network and venue formats, one module a specification, each message one table."""
