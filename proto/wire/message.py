@@ -191,7 +191,8 @@ class Message:
             placed.append(replace(field, offset=offset))
             offset += field.size
         if offset != size:
-            raise WireError(f"{name}: fields add up to {offset} bytes, the specification has {size}")
+            raise WireError(f"{name}: fields add up to {offset} bytes, "
+                            f"the specification has {size}")
         self.name = name
         self.type = type
         self.size = size
@@ -252,7 +253,8 @@ class Message:
             raise WireError(f"{self.name} must have {self.size} bytes, was {len(data)}")
         return self.decode_from(data)
 
-    def decode_from(self, data: bytes | bytearray | memoryview, offset: int = 0) -> dict[str, Value]:
+    def decode_from(self, data: bytes | bytearray | memoryview,
+                    offset: int = 0) -> dict[str, Value]:
         """Return the fields of the message that begins at `offset`; more may follow it.
 
         Raises

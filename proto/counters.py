@@ -1,0 +1,67 @@
+"""What is counted: one 32-bit counter for each ``stat_*`` pulse of the datapath."""
+
+from dataclasses import dataclass
+
+__all__ = ["COUNTERS", "Counter"]
+
+
+@dataclass(frozen=True)
+class Counter:
+    """A counter.
+
+    Attributes
+    ----------
+    name : str
+        Dotted name: the stage, then what is counted.
+    description : str
+        One sentence: what one count means.
+    """
+
+    name: str
+    description: str
+
+    @property
+    def register(self) -> str:
+        """Name of its register in the block ``counters``."""
+        return self.name.replace(".", "_")
+
+
+#: Every counter, in the order of the registers.
+COUNTERS: tuple[Counter, ...] = (
+    Counter("net.frames_good", "Frames received without an error."),
+    Counter("net.frames_bad_fcs", "Frames whose FCS is wrong."),
+    Counter("net.frames_runt", "Frames shorter than 64 bytes."),
+    Counter("net.frames_oversize", "Frames longer than max_frame_bytes, cut there."),
+    Counter("net.frames_error_char", "Frames with an error or control character inside."),
+    Counter("net.frames_dropped_buffer_full", "Frames lost or cut as the receive buffer was full."),
+    Counter("ip.not_ipv4", "Frames of another EtherType or IP version."),
+    Counter("ip.bad_header_checksum", "IPv4 headers whose checksum is wrong."),
+    Counter("ip.fragments", "Fragments of IPv4 datagrams."),
+    Counter("ip.options", "IPv4 headers with options."),
+    Counter("ip.not_udp", "IPv4 datagrams of another protocol than UDP."),
+    Counter("ip.other_destination", "UDP datagrams for another group or port."),
+    Counter("ip.bad_length", "Datagrams whose IP, UDP and frame lengths disagree."),
+    Counter("ip.bad_udp_checksum", "UDP datagrams whose checksum is wrong."),
+    Counter("mold.packets", "MoldUDP64 packets of the session, heartbeats included."),
+    Counter("mold.messages", "Messages of the session, duplicates included."),
+    Counter("mold.heartbeats", "Packets without a message."),
+    Counter("mold.end_of_session", "Packets that end the session."),
+    Counter("mold.gaps", "Times that sequence numbers were missing."),
+    Counter("mold.gap_messages", "Messages missing in those gaps."),
+    Counter("mold.duplicates", "Packets with messages that had been received before."),
+    Counter("mold.foreign_session", "Packets of another session."),
+    Counter("mold.malformed", "Packets whose blocks do not fit the count or the payload."),
+    Counter("itch.operations", "Messages that changed the book of a watched symbol."),
+    Counter("itch.admin", "Messages that concern the trading state."),
+    Counter("itch.unwatched", "Messages of symbols that are not watched."),
+    Counter("itch.unknown_type", "Messages of an unknown type, skipped."),
+    Counter("itch.bad_length", "Messages of a known type and a wrong length, not acted on."),
+    Counter("book.unknown_reference", "Operations on an order that is not in the table."),
+    Counter("book.duplicate_reference", "Orders added that were in the table already."),
+    Counter("book.overfill", "Reductions by more shares than the order had."),
+    Counter("book.table_overflow", "Orders that did not fit the order table."),
+    Counter("book.off_grid", "Orders whose price is no multiple of the tick size."),
+    Counter("book.rebuilds", "Sides of a book rebuilt from the order table."),
+    Counter("book.refills", "Level caches refilled from the price levels."),
+    Counter("book.events_dropped", "Book events lost as the event ring was full."),
+)

@@ -1,0 +1,422 @@
+"""The register map: what it consists of, and the map of the appliance.
+
+Registers are 32-bit words at byte addresses. Gateware builds the bus from :func:`register_map`,
+``control`` its typed access, and ``docs/registers.md`` is printed from it. The map of an appliance
+depends on its number of symbols, which stands at a fixed address in the first block; a device
+whose ``map_hash`` differs from that of the map is refused.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from proto.counters import COUNTERS
+from proto.errors import ProtoError
+
+__all__ = [
+    "ADDRESS_BITS", "MAGIC", "VERSION", "WORD_BYTES", "Access", "BitField", "Block", "Location",
+    "Register", "RegisterError", "RegisterMap", "register_map",
+]
+
+#: First register of every appliance: "TICK" in ASCII.
+MAGIC = 0x5449434B
+
+#: Version of the appliance: major, minor, patch.
+VERSION = (0, 1, 0)
+
+#: Bytes of a register, and bits of a byte address on the bus.
+WORD_BYTES = 4
+ADDRESS_BITS = 16
+
+
+class RegisterError(ProtoError):
+    """The map is inconsistent, or a register or field asked for does not exist."""
+
+
+class Access(Enum):
+    """What software can do with a field."""
+
+    R = "r"          #: read; hardware sets it
+    RW = "rw"        #: read and write; hardware only uses it
+    W1C = "w1c"      #: read; hardware sets bits, writing 1 clears them
+    PULSE = "pulse"  #: writing 1 raises it for one cycle; reads 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class BitField:
+    """Bits of a register.
+
+    Attributes
+    ----------
+    name : str
+        Name, unique in the register.
+    width : int
+        Bits.
+    access : Access
+        What software can do.
+    description : str
+        One sentence.
+    reset : int
+        Value after reset.
+    unit : str
+        Unit and scale of a number; empty for none.
+    lsb : int
+        Position of the lowest bit.
+    """
+
+    name: str
+    width: int
+    access: Access
+    description: str
+    reset: int = 0
+    unit: str = ""
+    lsb: int = 0
+
+    @property
+    def mask(self) -> int:
+        """The field's bits in its register."""
+        return ((1 << self.width) - 1) << self.lsb
+
+    def extract(self, word: int) -> int:
+        """Return the value of the field in `word`."""
+        return (word & self.mask) >> self.lsb
+
+
+@dataclass(frozen=True, kw_only=True)
+class Register:
+    """A 32-bit word.
+
+    Attributes
+    ----------
+    name : str
+        Name, unique in the block.
+    description : str
+        One sentence.
+    fields : tuple of BitField
+        Its fields, from bit 0 upwards.
+
+    Raises
+    ------
+    RegisterError
+        If fields overlap, leave the word, have a reset that does not fit or the same name.
+    """
+
+    name: str
+    description: str
+    fields: tuple[BitField, ...]
+
+    def __post_init__(self) -> None:
+        """Check the fields."""
+        free = 0
+        for field in self.fields:
+            where = f"{self.name}.{field.name}"
+            if field.width < 1 or field.lsb < free or field.lsb + field.width > 8 * WORD_BYTES:
+                raise RegisterError(f"{where} must have its own bits of the 32, "
+                                    f"was {field.width} bits at {field.lsb}")
+            if not 0 <= field.reset < 1 << field.width:
+                raise RegisterError(f"{where} must have a reset of {field.width} bits, "
+                                    f"was {field.reset}")
+            free = field.lsb + field.width
+        if len({field.name for field in self.fields}) != len(self.fields):
+            raise RegisterError(f"{self.name} has two fields of the same name")
+
+    @property
+    def reset(self) -> int:
+        """The word after reset."""
+        return sum(field.reset << field.lsb for field in self.fields)
+
+    def field(self, name: str) -> BitField:
+        """Return the field `name`.
+
+        Raises
+        ------
+        RegisterError
+            If there is none.
+        """
+        for field in self.fields:
+            if field.name == name:
+                return field
+        raise RegisterError(f"register {self.name} has no field {name}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """Registers that belong together, once or as an array.
+
+    Attributes
+    ----------
+    name : str
+        Name, unique in the map.
+    base : int
+        Byte address of the first register of the first element.
+    description : str
+        One sentence.
+    registers : tuple of Register
+        Registers in the order of their addresses, one a word.
+    count : int, optional
+        Elements of an array; None for a block that stands once.
+    """
+
+    name: str
+    base: int
+    description: str
+    registers: tuple[Register, ...]
+    count: int | None = None
+
+    @property
+    def stride(self) -> int:
+        """Bytes from one element of an array to the next: a power of two."""
+        size = WORD_BYTES * len(self.registers)
+        return 1 << (size - 1).bit_length()
+
+    @property
+    def end(self) -> int:
+        """Byte address after the block."""
+        return self.base + self.stride * (1 if self.count is None else self.count)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Location:
+    """A register of the map at its place.
+
+    Attributes
+    ----------
+    name : str
+        ``block.register``, in an array ``block[index].register``.
+    address : int
+        Byte address.
+    block : Block
+        The block.
+    index : int, optional
+        Element of an array.
+    register : Register
+        The register.
+    """
+
+    name: str
+    address: int
+    block: Block
+    index: int | None
+    register: Register
+
+
+class RegisterMap:
+    """All registers of an appliance.
+
+    Parameters
+    ----------
+    blocks : tuple of Block
+        Blocks in the order of their addresses.
+
+    Attributes
+    ----------
+    locations : tuple of Location
+        Every register with its address, in the order of the addresses.
+    hash : int
+        First 32 bits of the SHA-256 of the canonical JSON of :meth:`layout`.
+
+    Raises
+    ------
+    RegisterError
+        If blocks overlap, are not aligned, leave the address space, or a name occurs twice.
+    """
+
+    def __init__(self, blocks: tuple[Block, ...]) -> None:
+        end = 0
+        for block in blocks:
+            if block.base < end or block.base % block.stride or block.end > 1 << ADDRESS_BITS:
+                raise RegisterError(f"block {block.name} must be aligned to {block.stride} bytes, "
+                                    f"after {end:#x} and below {1 << ADDRESS_BITS:#x}, "
+                                    f"was {block.base:#x} to {block.end:#x}")
+            end = block.end
+        self.blocks = blocks
+        self.locations = tuple(_locations(blocks))
+        self._by_name = {location.name: location for location in self.locations}
+        if len(self._by_name) != len(self.locations):
+            raise RegisterError("two registers have the same name")
+        canonical = json.dumps(self.layout(), sort_keys=True, separators=(",", ":"))
+        self.hash = int.from_bytes(hashlib.sha256(canonical.encode("ascii")).digest()[:4], "big")
+
+    def __getitem__(self, name: str) -> Location:
+        """Return the register `name`, such as ``control.status`` or ``symbols[3].enable``.
+
+        Raises
+        ------
+        RegisterError
+            If there is none.
+        """
+        try:
+            return self._by_name[name]
+        except KeyError:
+            raise RegisterError(f"there is no register {name}") from None
+
+    def layout(self) -> list[dict[str, object]]:
+        """Return what software relies on: names, addresses, access, bits and reset values."""
+        return [{
+            "name": block.name, "base": block.base, "count": block.count, "stride": block.stride,
+            "registers": [{
+                "name": register.name, "offset": WORD_BYTES * number,
+                "fields": [{"name": field.name, "lsb": field.lsb, "width": field.width,
+                            "access": field.access.value, "reset": field.reset}
+                           for field in register.fields],
+            } for number, register in enumerate(block.registers)],
+        } for block in self.blocks]
+
+    def describe(self) -> dict[str, object]:
+        """Return the whole map, prose included, as plain data for JSON."""
+        return {
+            "magic": MAGIC, "version": ".".join(map(str, VERSION)), "map_hash": self.hash,
+            "address_bits": ADDRESS_BITS, "word_bytes": WORD_BYTES, "layout": self.layout(),
+            "description": {
+                block.name: {
+                    "": block.description,
+                    **{register.name: {
+                        "": register.description,
+                        **{field.name: {"unit": field.unit, "description": field.description}
+                           for field in register.fields},
+                    } for register in block.registers},
+                } for block in self.blocks
+            },
+        }
+
+
+def _locations(blocks: tuple[Block, ...]) -> Iterator[Location]:
+    for block in blocks:
+        for index in [None] if block.count is None else range(block.count):
+            prefix = block.name if index is None else f"{block.name}[{index}]"
+            for number, register in enumerate(block.registers):
+                yield Location(
+                    name=f"{prefix}.{register.name}", block=block, index=index, register=register,
+                    address=block.base + block.stride * (index or 0) + WORD_BYTES * number)
+
+
+def _word(name: str, access: Access, description: str, *, width: int = 32, reset: int = 0,
+          unit: str = "") -> Register:
+    """Return a register of one field, ``value``."""
+    field = BitField(name="value", width=width, access=access, description=description,
+                     reset=reset, unit=unit)
+    return Register(name=name, description=description, fields=(field,))
+
+
+def _flags(name: str, access: Access, description: str, **flags: str) -> Register:
+    """Return a register of one-bit fields, from bit 0 upwards."""
+    return Register(name=name, description=description, fields=tuple(
+        BitField(name=flag, width=1, access=access, description=sentence, lsb=bit)
+        for bit, (flag, sentence) in enumerate(flags.items())))
+
+
+_R, _RW, _PULSE = Access.R, Access.RW, Access.PULSE
+
+
+def _identity(symbols: int) -> Block:
+    major, minor, patch = VERSION
+    return Block(name="identity", base=0x0000, description="What the device is.", registers=(
+        _word("magic", _R, "The letters TICK; anything else is not this appliance.", reset=MAGIC),
+        Register(name="version", description="Version of the appliance.", fields=(
+            BitField(name="patch", width=8, access=_R, reset=patch, lsb=0,
+                     description="Raised by a repair."),
+            BitField(name="minor", width=8, access=_R, reset=minor, lsb=8,
+                     description="Raised by an addition."),
+            BitField(name="major", width=8, access=_R, reset=major, lsb=16,
+                     description="Raised by a change that breaks users."),
+        )),
+        _word("map_hash", _R, "First 32 bits of the SHA-256 of the map's canonical JSON; the "
+                              "device sets it to the hash of the map it was built with."),
+        _word("profile_symbols", _R, "Symbols with a book.", reset=symbols),
+        _word("profile_window_ticks", _R, "Ticks a side held in the price levels.", unit="ticks"),
+        _word("profile_orders", _R, "Slots of the order table."),
+    ))
+
+
+_CONTROL = Block(name="control", base=0x0100, description="Modes and state of the whole core.",
+                 registers=(
+    _word("fcs_mode", _RW, "0 store-and-forward: a frame acts after its FCS proved good; "
+                           "1 cut-through: its messages act as they complete.", width=1),
+    _word("strict", _RW, "1 accepts only valid checksums and the configured group and port; 0 "
+                         "accepts also zeroed addresses, ports and checksums, as rebuilt captures "
+                         "have them.", width=1, reset=1),
+    _word("hold_on_rebuild", _RW, "1 holds the feed while a book is rebuilt, so that no event is "
+                                  "lost; for replay only, a live feed cannot wait.", width=1),
+    _word("max_frame_bytes", _RW, "Longest frame accepted, destination address to FCS.",
+          width=14, reset=1526, unit="bytes"),
+    _word("feed_reset", _PULSE, "Forgets every order, book, session and trading state.", width=1),
+    _flags("status", _R, "What the core is doing.",
+           memories_cleared="All memories are cleared after a reset; until then nothing is "
+                            "accepted.",
+           walking="A side of a book is being rebuilt.",
+           feed_idle="No frame, message or operation is in the feed path."),
+))
+
+_FEED = Block(name="feed", base=0x0200, description="The market data stream; change it while "
+                                                    "enable is 0.", registers=(
+    _word("enable", _RW, "1 accepts market data.", width=1),
+    _word("group_ip", _RW, "Destination IPv4 address of the stream."),
+    _word("udp_port", _RW, "Destination UDP port of the stream.", width=16),
+    _word("session_hi", _RW, "Characters 1 to 4 of the MoldUDP64 session, first one most "
+                             "significant."),
+    _word("session_mid", _RW, "Characters 5 to 8 of the session."),
+    _word("session_lo", _RW, "Characters 9 and 10 of the session.", width=16),
+    _word("session_learn", _RW, "1 takes the session of the first packet instead of the one set.",
+          width=1, reset=1),
+    _word("sequence_learn", _RW, "1 takes the sequence number of the first packet as the next one "
+                                 "expected.", width=1),
+    _word("next_sequence_lo", _RW, "Lower half of the sequence number to expect next.", reset=1),
+    _word("next_sequence_hi", _RW, "Upper half of the sequence number to expect next."),
+    _word("load_sequence", _PULSE, "Makes next_sequence the number expected next.", width=1),
+    _word("market_code", _RW, "Market whose operational halts count, an ASCII letter.", width=8,
+          reset=ord("Q")),
+))
+
+_ORDER_TABLE = Block(name="order_table", base=0x0300,
+                     description="Keys of the two Toeplitz hashes; sampled while the table is "
+                                 "empty.", registers=(
+    _word("seed_0_lo", _RW, "Bits 31 to 0 of the key of bank 0.", reset=0x2F0B7B1D),
+    _word("seed_0_mid", _RW, "Bits 63 to 32 of the key of bank 0.", reset=0x9A6C3E57),
+    _word("seed_0_hi", _RW, "Bits 95 to 64 of the key of bank 0.", reset=0x6D5A56DA),
+    _word("seed_1_lo", _RW, "Bits 31 to 0 of the key of bank 1.", reset=0xC3F4A815),
+    _word("seed_1_mid", _RW, "Bits 63 to 32 of the key of bank 1.", reset=0x51D2996B),
+    _word("seed_1_hi", _RW, "Bits 95 to 64 of the key of bank 1.", reset=0xB81E77A3),
+))
+
+
+def _counters() -> Block:
+    return Block(name="counters", base=0x0400,
+                 description="How often each thing happened since reset; 32 bits, they wrap.",
+                 registers=tuple(_word(counter.register, _R, counter.description)
+                                 for counter in COUNTERS))
+
+
+def _symbols(count: int) -> Block:
+    return Block(name="symbols", base=0x8000, count=count,
+                 description="A watched symbol; all settings take effect together on commit.",
+                 registers=(
+        _word("stock_lo", _RW, "Characters 5 to 8 of the symbol, padded with spaces, first one "
+                               "most significant.", reset=0x20202020),
+        _word("stock_hi", _RW, "Characters 1 to 4 of the symbol.", reset=0x20202020),
+        Register(name="locate", description="Stock locate of the day.", fields=(
+            BitField(name="value", width=16, access=_RW, lsb=0, description="Stock locate."),
+            BitField(name="valid", width=1, access=_RW, lsb=16,
+                     description="0 lets the hardware learn it from the directory."),
+        )),
+        _word("tick_size", _RW, "Distance of two prices of the grid.", reset=100, unit="1e-4 USD"),
+        _word("reciprocal", _RW, "Multiplier that, with shift, divides a price by the tick size."),
+        _word("shift", _RW, "Bits by which the product is shifted right.", width=6),
+        _word("enable", _RW, "1 watches the symbol.", width=1),
+        _word("commit", _PULSE, "Makes the settings of this symbol take effect.", width=1),
+    ))
+
+
+def register_map(*, symbols: int) -> RegisterMap:
+    """Return the map of an appliance of `symbols` books.
+
+    Raises
+    ------
+    RegisterError
+        If so many symbols do not fit.
+    """
+    if not 1 <= symbols <= 1024:
+        raise RegisterError(f"symbols must be 1 to 1024, was {symbols}")
+    return RegisterMap((_identity(symbols), _CONTROL, _FEED, _ORDER_TABLE, _counters(),
+                        _symbols(symbols)))
