@@ -1,0 +1,312 @@
+// C interface round a Verilated appliance: whole frames in, whole frames and event records out.
+//
+// The design registers its inputs once before they reach the pins (hdl/platform/simulation.py), so
+// what is set before the edge that ends cycle n is at the pins in cycle n + 1, together with the
+// outputs that are seen after that edge. Every cycle number here is that of the pins.
+#include <memory>
+#include <string>
+
+#include "Vdesign.h"
+#include "line.h"
+#include "verilated.h"
+#ifdef TRACED
+#include "verilated_fst_c.h"
+#endif
+
+using tickwire::FrameHeader;
+using tickwire::FrameRecord;
+using tickwire::Receiver;
+using tickwire::Sender;
+using tickwire::Word;
+
+namespace {
+
+constexpr size_t kEventBytes = 64;
+constexpr int kReadCycles = 3;  // the input register and the bus's fixed latency of two
+constexpr int kResetCycles = 8;
+enum Line { kFeedA, kFeedB, kOrder, kManagement, kLines };
+
+}  // namespace
+
+struct Simulation {
+    VerilatedContext context;
+    std::unique_ptr<Vdesign> top;
+    uint64_t cycle = 0;
+    Sender senders[kLines];
+    Receiver receivers[kLines];
+    std::vector<uint8_t> events;
+    std::vector<uint64_t> event_cycles;
+    bool events_ready = true;
+#ifdef TRACED
+    std::unique_ptr<VerilatedFstC> trace;
+    uint64_t trace_from = 0;
+    uint64_t trace_to = 0;
+#endif
+
+    void feed_inputs() {
+#define SEND(line, name)                                              \
+    {                                                                 \
+        Word word = senders[line].next(cycle + 1, feed_ready());      \
+        top->name##_rx_data = word.data;                              \
+        top->name##_rx_control = word.control;                        \
+    }
+#ifdef HAS_FEED_A_RX
+        SEND(kFeedA, feed_a)
+#endif
+#ifdef HAS_FEED_B_RX
+        SEND(kFeedB, feed_b)
+#endif
+#ifdef HAS_ORDER_RX
+        SEND(kOrder, order)
+#endif
+#ifdef HAS_MANAGEMENT_RX
+        SEND(kManagement, management)
+#endif
+#undef SEND
+#ifdef HAS_EVENTS
+        top->events_ready = events_ready;
+#endif
+    }
+
+    void take_outputs() {
+#define RECEIVE(line, name) receivers[line].word(cycle, top->name##_tx_data, top->name##_tx_control);
+#ifdef HAS_FEED_A_TX
+        RECEIVE(kFeedA, feed_a)
+#endif
+#ifdef HAS_FEED_B_TX
+        RECEIVE(kFeedB, feed_b)
+#endif
+#ifdef HAS_ORDER_TX
+        RECEIVE(kOrder, order)
+#endif
+#ifdef HAS_MANAGEMENT_TX
+        RECEIVE(kManagement, management)
+#endif
+#undef RECEIVE
+#ifdef HAS_EVENTS
+        // A record is taken in the cycle that the design sees ready: the one set an edge ago.
+        if (__builtin_expect(top->events_valid && events_ready, 0)) {
+            auto *bytes = reinterpret_cast<const uint8_t *>(top->events_payload.data());
+            events.insert(events.end(), bytes, bytes + kEventBytes);
+            event_cycles.push_back(cycle);
+        }
+#endif
+    }
+
+    bool feed_ready() const {
+#ifdef HAS_FEED_READY
+        return top->feed_ready;
+#else
+        return true;
+#endif
+    }
+
+    bool quiet() const {
+        for (auto &sender : senders)
+            if (!sender.done()) return false;
+        for (auto &receiver : receivers)
+            if (!receiver.idle()) return false;
+#ifdef HAS_EVENTS
+        if (top->events_valid && events_ready) return false;
+#endif
+#ifdef HAS_IDLE
+        return top->idle;
+#else
+        return true;
+#endif
+    }
+
+    void edge() {
+        top->clk = 1;
+        top->eval();
+        cycle++;
+        dump(0);
+        top->clk = 0;
+        top->eval();
+        dump(1);
+    }
+
+    void dump(int half) {
+#ifdef TRACED
+        if (trace && cycle >= trace_from) {
+            trace->dump(2 * cycle + half);
+            if (cycle > trace_to) close_trace();
+        }
+#else
+        (void)half;
+#endif
+    }
+
+    void close_trace() {
+#ifdef TRACED
+        if (trace) trace->close();
+        trace.reset();
+#endif
+    }
+
+    void tick() {
+        feed_inputs();
+        edge();
+        take_outputs();
+    }
+};
+
+#pragma GCC visibility push(default)
+extern "C" {
+
+Simulation *simulation_new() {
+    auto *s = new Simulation;
+#ifdef TRACED
+    s->context.traceEverOn(true);
+#endif
+    s->top = std::make_unique<Vdesign>(&s->context);
+    s->top->rst = 1;
+    s->top->clk = 0;
+    s->top->eval();
+    for (int i = 0; i < kResetCycles; i++) s->tick();
+    s->top->rst = 0;
+    for (int i = 0; i < kResetCycles; i++) s->tick();
+    return s;
+}
+
+void simulation_free(Simulation *s) {
+    s->close_trace();
+    s->top->final();
+    delete s;
+}
+
+uint64_t simulation_cycle(const Simulation *s) { return s->cycle; }
+
+uint64_t simulation_now(const Simulation *s) {
+#ifdef HAS_NOW_CYCLES
+    return s->top->now_cycles;
+#else
+    return s->cycle;
+#endif
+}
+
+// Trace cycles `from` to `to`; false if this build cannot.
+int simulation_trace(Simulation *s, const char *path, uint64_t from, uint64_t to) {
+#ifdef TRACED
+    s->close_trace();
+    s->trace = std::make_unique<VerilatedFstC>();
+    s->top->trace(s->trace.get(), 99);
+    s->trace->open(path);
+    s->trace_from = from;
+    s->trace_to = to;
+    return 1;
+#else
+    (void)s, (void)path, (void)from, (void)to;
+    return 0;
+#endif
+}
+
+void simulation_run(Simulation *s, uint64_t cycles) {
+    while (cycles--) s->tick();
+}
+
+// Run until everything was sent and the design has been quiet for `quiet` cycles, at most `most`.
+// Returns whether it is.
+int simulation_settle(Simulation *s, uint64_t quiet, uint64_t most) {
+    uint64_t run = 0;
+    while (most--) {
+        s->tick();
+        run = s->quiet() ? run + 1 : 0;
+        if (run >= quiet) return 1;
+    }
+    return 0;
+}
+
+// Run until at most `waiting` frames have yet to start on a line, at most `most` cycles.
+int simulation_drain(Simulation *s, int line, uint64_t waiting, uint64_t most) {
+    while (s->senders[line].waiting() > waiting) {
+        if (!most--) return 0;
+        s->tick();
+    }
+    return 1;
+}
+
+void simulation_send(Simulation *s, int line, const FrameHeader *headers, uint64_t count,
+                     const uint8_t *bytes) {
+    for (uint64_t i = 0; i < count; i++) {
+        s->senders[line].send(headers[i], bytes);
+        bytes += headers[i].length;
+    }
+}
+
+void simulation_send_words(Simulation *s, int line, const uint64_t *data, const uint8_t *control,
+                           uint64_t count) {
+    s->senders[line].send_words(data, control, count);
+}
+
+void simulation_set_paced(Simulation *s, int line, int paced) { s->senders[line].paced = paced; }
+
+void simulation_set_events_ready(Simulation *s, int ready) {
+    s->events_ready = ready;
+#ifdef HAS_EVENTS
+    s->top->events_ready = ready;
+#endif
+}
+
+// The position of Start of every frame sent so far, then forget them.
+uint64_t simulation_starts(Simulation *s, int line, uint64_t *out, uint64_t room) {
+    auto &starts = s->senders[line].starts;
+    uint64_t count = starts.size();
+    if (count > room) return count;
+    std::copy(starts.begin(), starts.end(), out);
+    starts.clear();
+    return count;
+}
+
+uint64_t simulation_event_count(const Simulation *s) { return s->event_cycles.size(); }
+
+// Copy and forget every record collected so far; there must be room for all of them.
+void simulation_events(Simulation *s, uint8_t *records, uint64_t *cycles) {
+    std::copy(s->events.begin(), s->events.end(), records);
+    std::copy(s->event_cycles.begin(), s->event_cycles.end(), cycles);
+    s->events.clear();
+    s->event_cycles.clear();
+}
+
+uint64_t simulation_received_count(const Simulation *s, int line) {
+    return s->receivers[line].frames.size();
+}
+
+uint64_t simulation_received_bytes(const Simulation *s, int line) {
+    return s->receivers[line].bytes.size();
+}
+
+void simulation_received(Simulation *s, int line, FrameRecord *frames, uint8_t *bytes) {
+    auto &receiver = s->receivers[line];
+    std::copy(receiver.frames.begin(), receiver.frames.end(), frames);
+    std::copy(receiver.bytes.begin(), receiver.bytes.end(), bytes);
+    receiver.frames.clear();
+    receiver.bytes.clear();
+}
+
+void simulation_csr_write(Simulation *s, uint32_t address, uint32_t data) {
+#ifdef HAS_CSR
+    s->top->csr_address = address;
+    s->top->csr_write_data = data;
+    s->top->csr_write = 1;
+    s->tick();
+    s->top->csr_write = 0;
+    s->tick();
+#endif
+}
+
+uint32_t simulation_csr_read(Simulation *s, uint32_t address) {
+#ifdef HAS_CSR
+    s->top->csr_address = address;
+    s->top->csr_read = 1;
+    s->tick();
+    s->top->csr_read = 0;
+    for (int i = 1; i < kReadCycles; i++) s->tick();
+    return s->top->csr_read_data;
+#else
+    return 0;
+#endif
+}
+
+}  // extern "C"
+#pragma GCC visibility pop
