@@ -38,10 +38,20 @@ class RegisterError(ProtoError):
 class Access(Enum):
     """What software can do with a field."""
 
-    R = "r"          #: read; hardware sets it
-    RW = "rw"        #: read and write; hardware only uses it
-    W1C = "w1c"      #: read; hardware sets bits, writing 1 clears them
-    PULSE = "pulse"  #: writing 1 raises it for one cycle; reads 0
+    R = "r"
+    RW = "rw"
+    W1C = "w1c"
+    PULSE = "pulse"
+
+    @property
+    def meaning(self) -> str:
+        """What the access means, for people."""
+        return {
+            Access.R: "read; hardware sets it",
+            Access.RW: "read and write; hardware only uses it",
+            Access.W1C: "read; hardware sets bits, writing 1 clears them",
+            Access.PULSE: "writing 1 raises it for one cycle; it reads 0",
+        }[self]
 
 
 @dataclass(frozen=True, kw_only=True)

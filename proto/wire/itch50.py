@@ -231,7 +231,7 @@ def _header() -> tuple[Field, ...]:
     )
 
 
-def _message(name: str, type: bytes, size: int, section: str, *fields: Field) -> Message:  # noqa: A002
+def _message(name: str, type: bytes, size: int, section: str, *fields: Field) -> Message:
     return Message(name, type=type, size=size, source=_SOURCE + section,
                    fields=(*_header(), *fields))
 

@@ -10,12 +10,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from proto.wire.message import (
-    Field, Message, Value, WireError, code, price, sint, text, uint,
-)
+from proto.wire.message import Field, Message, Value, WireError, code, price, sint, text, uint
 from proto.wire.ouch50_codes import (
-    AiqReason, BrokenTradeReason, CancelReason, Capacity, CrossType, CustomerType, Display,
-    EventCode, Flag, OrderState, PostOnly, PriceType, RestateReason, Side, TimeInForce,
+    AiqReason,
+    BrokenTradeReason,
+    CancelReason,
+    Capacity,
+    CrossType,
+    CustomerType,
+    Display,
+    EventCode,
+    Flag,
+    OrderState,
+    PostOnly,
+    PriceType,
+    RestateReason,
+    Side,
+    TimeInForce,
 )
 
 __all__ = [
@@ -205,7 +216,7 @@ class OuchMessage:
         return values, decode_options(tail)
 
 
-def _message(name: str, type: bytes, size: int, section: str, appendage: Appendage,  # noqa: A002
+def _message(name: str, type: bytes, size: int, section: str, appendage: Appendage,
              options: str, *fields: Field) -> OuchMessage:
     """Return a message whose `size` is typed with the appendage length, as the sheet has it."""
     tail = 0 if appendage is Appendage.NONE else APPENDAGE_LENGTH.size

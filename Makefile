@@ -1,0 +1,73 @@
+# Targets run from a clean clone; CI calls the same ones. `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+STAMP := $(VENV)/.installed
+# Workers of the test runner.
+JOBS ?= 2
+
+# Debian packages: interpreter, compilers and make for Verilator, libraries for its traces and for
+# flashing a board, tools for tests with a real network.
+DEBIAN := python3-venv g++ clang-16 make perl ccache liblz4-dev zlib1g-dev libusb-1.0-0 \
+	libftdi1-2 iproute2 iputils-ping
+
+# The tools of the virtual environment come first; verilator keeps its programs in a folder of its own.
+export PATH := $(CURDIR)/$(VENV)/bin:$(abspath $(wildcard $(VENV)/lib/python3*/site-packages/verilator/bin)):$(PATH)
+
+.PHONY: help setup system lint type test cosim generate clean
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: $(STAMP) ## install what is needed: Debian packages (as root, unless NO_APT is set) and .venv
+
+system: # what setup does outside of the virtual environment
+	@echo "Debian packages: $(DEBIAN)"; \
+	if ! command -v dpkg-query >/dev/null; then \
+		echo "This is no Debian system: please see to their counterparts yourself."; exit 0; \
+	fi; \
+	missing=""; \
+	for package in $(DEBIAN); do \
+		dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' \
+			|| missing="$$missing $$package"; \
+	done; \
+	if [ -z "$$missing" ]; then echo "All are installed."; exit 0; fi; \
+	echo "Missing:$$missing"; \
+	if [ "$$(id -u)" = 0 ] && [ -z "$${NO_APT:-}" ]; then \
+		if apt-get update -q && DEBIAN_FRONTEND=noninteractive \
+			apt-get install -qy --no-install-recommends $$missing; then exit 0; fi; \
+		echo "They could not be installed."; \
+	fi; \
+	echo "Going on without: g++ stands in for clang-16 (slower simulation); without liblz4-dev and"; \
+	echo "zlib1g-dev there are no waveforms, without libusb and libftdi no flashing, without"; \
+	echo "iproute2 and iputils-ping no tests with a real network. To install: apt-get install$$missing"
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(MAKE) --no-print-directory system
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install -q --disable-pip-version-check --no-deps -r requirements.lock
+	$(VENV)/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+lint: $(STAMP) ## check style, imports and docstrings
+	ruff check .
+
+type: $(STAMP) ## check types: strict in proto, control and sim
+	pyright
+
+test: $(STAMP) ## run every test; TICKWIRE_REQUIRE_DATA=1 fails where market data are missing
+	pytest -q -n $(JOBS) tests
+
+cosim: $(STAMP) ## run only the tests of emitted Verilog with cocotb
+	pytest -q tests/cosim
+
+generate: $(STAMP) ## write docs/messages.md, docs/registers.md and docs/events.md anew
+	python -m proto docs
+
+clean: ## remove what was built; .venv stays
+	rm -rf build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
