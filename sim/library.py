@@ -81,7 +81,7 @@ class Received:
 
 
 def byte_cycle(start: int, offset: int) -> int:
-    """Return the cycle in which byte `offset` of a frame with its Start at `start` is at the pins."""
+    """Return the cycle in which byte `offset` of a frame is at the pins, Start at `start`."""
     return (start + _PREAMBLE_BYTES + offset) // 8
 
 
@@ -166,7 +166,7 @@ class Simulation:
             raise SimulationError(f"frames of {line.name} still waited after {most} cycles")
 
     def send(self, frames: Sequence[bytes], line: Line = Line.FEED_A, *,
-             gap_bytes: int = STANDARD_GAP_BYTES, flags: FrameFlag = FrameFlag(0),
+             gap_bytes: int = STANDARD_GAP_BYTES, flags: int = 0,
              error_offset: int = 0, not_before: int = 0) -> None:
         """Queue frames, destination address first, without FCS; they leave as the clock runs.
 
@@ -180,7 +180,7 @@ class Simulation:
             From the Terminate before to Start, on average: Start is in lane 0 or 4, and the
             deficit idle count makes up for it.
         flags : FrameFlag
-            What is unusual about all of them.
+            What is unusual about all of them; 0 for nothing.
         error_offset : int
             For ``FrameFlag.ERROR_CHARACTER``.
         not_before : int
@@ -188,7 +188,7 @@ class Simulation:
         """
         headers = np.zeros(len(frames), FRAME_DTYPE)
         headers["length"] = [len(frame) for frame in frames]
-        headers["flags"] = int(flags)
+        headers["flags"] = flags
         headers["gap_bytes"] = gap_bytes
         headers["error_offset"] = error_offset
         headers["not_before"] = not_before

@@ -22,7 +22,7 @@ using tickwire::Word;
 namespace {
 
 constexpr size_t kEventBytes = 64;
-constexpr int kReadCycles = 3;  // the input register and the bus's fixed latency of two
+constexpr int kReadCycles = 4;  // the input register and the latency of the bus (hdl/csr/bus.py)
 constexpr int kResetCycles = 8;
 enum Line { kFeedA, kFeedB, kOrder, kManagement, kLines };
 
