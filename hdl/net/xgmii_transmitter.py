@@ -1,0 +1,281 @@
+"""Frames to XGMII words: preamble, padding, FCS and the gap between frames.
+
+Ref: IEEE 802.3, clauses 3.2, 4.2.3, 46.
+"""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from hdl.stream import BEAT_BYTES, FrameStream
+from proto.wire.ethernet import FCS_BYTES, MINIMUM_FRAME_BYTES, PREAMBLE, SFD
+
+__all__ = ["HEAD_BYTES", "HEAD_SETTLE_CYCLES", "FrameStart", "XgmiiTransmitter"]
+
+_IDLE, _START, _TERMINATE, _ERROR = 0x07, 0xFB, 0xFD, 0xFE
+_POLYNOMIAL = 0xEDB88320
+
+#: Bytes of a frame that are given in parallel, ahead of its beats.
+HEAD_BYTES = 2 * BEAT_BYTES
+#: Cycles for which a head must be stable before a frame may start with it.
+HEAD_SETTLE_CYCLES = 80
+_MINIMUM_BYTES = MINIMUM_FRAME_BYTES - FCS_BYTES
+
+
+class FrameStart(data.Struct):
+    """Which frame begins.
+
+    ``head`` selects the first sixteen bytes; ``tail`` is the number of bytes in the last beat, 0
+    meaning 8, after padding (so 4 for every frame that is padded).
+    """
+
+    head: 1
+    tail: 3
+
+
+def _advance(state: int, chunk: bytes) -> int:
+    """Return the CRC register after `chunk`."""
+    for byte in chunk:
+        state ^= byte
+        for _ in range(8):
+            state = (state >> 1) ^ (_POLYNOMIAL if state & 1 else 0)
+    return state
+
+
+def _crc(state: Value, chunk: Value) -> Value:
+    """Return the CRC register after the bytes of `chunk`, each bit as one XOR of selected bits."""
+    count = len(chunk) // 8
+    columns = [(state[bit], _advance(1 << bit, bytes(count))) for bit in range(32)]
+    columns += [(chunk[bit], _advance(0, (1 << bit).to_bytes(count, "little")))
+                for bit in range(len(chunk))]
+    return Cat(Cat(*(bit for bit, image in columns if image >> out & 1)).xor()
+               for out in range(32))
+
+
+class _HeadSums(wiring.Component):
+    """Keep the CRC after 9 to 16 bytes of either head at hand, a byte a cycle in the background.
+
+    The entry that `missing` selects is the CRC after ``16 - missing`` bytes.
+    """
+
+    heads: In(data.ArrayLayout(8 * HEAD_BYTES, 2))
+    head: In(1)
+    missing: In(3)
+    state: Out(32)
+
+    def elaborate(self, platform):
+        m = Module()
+
+        m.submodules.table = table = Memory(shape=32, depth=16, init=[])
+        write, read = table.write_port(), table.read_port(domain="comb")
+        m.d.comb += [read.addr.eq(Cat(self.missing, self.head)), self.state.eq(read.data)]
+
+        current = Signal()
+        rest = Signal(8 * HEAD_BYTES, reset_less=True)
+        taken = Signal(range(HEAD_BYTES + 2))     # bytes in `state`; one more: load the next head
+        state = Signal(32, init=0xFFFFFFFF)
+        with m.If(taken == HEAD_BYTES + 1):
+            m.d.sync += [taken.eq(0), current.eq(~current), state.eq(0xFFFFFFFF),
+                         rest.eq(Mux(current, self.heads[0], self.heads[1]))]
+        with m.Else():
+            m.d.sync += [taken.eq(taken + 1), state.eq(_crc(state, rest[:8])), rest.eq(rest >> 8)]
+        m.d.comb += [
+            write.addr.eq(Cat((HEAD_BYTES - taken)[:3], current)),
+            write.data.eq(state),
+            write.en.eq((taken > BEAT_BYTES) & (taken <= HEAD_BYTES)),
+        ]
+        return m
+
+
+class XgmiiTransmitter(wiring.Component):
+    """Send frames; the decision to send comes first, the bytes follow as they are needed.
+
+    Latency: 1 cycle, `starts` transfer to the Start word at `data`; frame byte ``n`` follows
+    ``1 + n // 8`` cycles after Start. Beats are taken from the cycle after the `starts` transfer
+    on, one a cycle, while the transmitter still sends the preamble and the head. Throughput: one
+    beat per cycle; Start is always in lane 0 and the gap is rounded up to it (no deficit count).
+
+    A beat that is not there in time cannot be waited for: the frame ends in error characters, the
+    rest of its beats is thrown away, and it is counted. The FCS needs no shifter behind the CRC:
+    the bytes are shifted, in front of it, to end on a whole word, and the CRC begins with its value
+    after the bytes of the head before that alignment, which is kept ready for every alignment.
+
+    Parameters
+    ----------
+    minimum_gap_bytes : int
+        Bytes after the FCS that are no frame, Terminate included.
+
+    Members
+    -------
+    starts : ``In(stream.Signature(FrameStart))``
+        A transfer starts a frame; ready when the line is free.
+    heads : ``In(ArrayLayout(128, 2))``
+        The first sixteen bytes of frames, lane 0 first; each must have been stable for
+        ``HEAD_SETTLE_CYCLES`` when a frame starts with it.
+    beats : ``In(FrameStream())``
+        The bytes from the seventeenth on, without padding and FCS; at least one beat a frame.
+    data, control : ``Out(64)``, ``Out(8)``
+        XGMII words, from registers.
+    stat_frames : ``Out(1)``
+        Pulse per frame sent whole.
+    stat_underrun : ``Out(1)``
+        Pulse per frame whose beats came too late.
+
+    Raises
+    ------
+    ValueError
+        If `minimum_gap_bytes` is not between 5 and 64.
+    """
+
+    def __init__(self, *, minimum_gap_bytes: int = 12):
+        if not 5 <= minimum_gap_bytes <= 64:
+            raise ValueError(f"minimum_gap_bytes must be 5 to 64, was {minimum_gap_bytes}")
+        self.minimum_gap_bytes = minimum_gap_bytes
+        super().__init__({
+            "starts":        In(stream.Signature(FrameStart)),
+            "heads":         In(data.ArrayLayout(8 * HEAD_BYTES, 2)),
+            "beats":         In(FrameStream()),
+            "data":          Out(64, init=int.from_bytes(bytes([_IDLE] * 8), "little")),
+            "control":       Out(8, init=0xFF),
+            "stat_frames":   Out(1),
+            "stat_underrun": Out(1),
+        })
+
+    def _idle_words(self, tail: int) -> int:
+        """Return the idle words between the one with Terminate and the next Start."""
+        after = ((tail or 8) + FCS_BYTES) % 8
+        return max(0, -(-(self.minimum_gap_bytes - (8 - after)) // 8))
+
+    def elaborate(self, platform):
+        m = Module()
+
+        m.submodules.head_sums = head_sums = _HeadSums()
+        m.d.comb += head_sums.heads.eq(self.heads)
+
+        tail = Signal(3, reset_less=True)
+        head = Signal(reset_less=True)
+        m.d.comb += [head_sums.head.eq(head), head_sums.missing.eq(-tail)]
+
+        running = Signal()              # a beat, or a pad, goes into the first stage this cycle
+        draining = Signal()             # beats of a failed frame are thrown away
+        padding = Signal()
+        index = Signal(range(_MINIMUM_BYTES // BEAT_BYTES + 1))  # of that beat; stays at its end
+        first = Signal()
+        m.d.sync += first.eq(0)
+
+        # Stage 0: the beat as it comes, masked, or padding.
+        beat = self.beats.p
+        source = Signal(64)
+        source_last = Signal()
+        missed = Signal()
+        full = index == _MINIMUM_BYTES // BEAT_BYTES
+        m.d.comb += [
+            source.eq(beat.data & Cat(bit.replicate(8) for bit in beat.keep
+                                      & (~padding).replicate(8))),
+            self.beats.ready.eq((running & ~padding) | draining),
+            missed.eq(running & ~padding & ~self.beats.valid),
+            source_last.eq(missed | ((padding | beat.last) & full)),
+        ]
+        with m.If(running):
+            m.d.sync += [padding.eq(padding | beat.last), index.eq(index + ~full)]
+            with m.If(source_last):
+                m.d.sync += running.eq(0)
+            with m.If(missed):
+                m.d.sync += draining.eq(1)
+        with m.If(draining & self.beats.valid & beat.last):
+            m.d.sync += draining.eq(0)
+        m.d.sync += self.stat_underrun.eq(missed)
+
+        # Stages 1 and 2 before the pins; the CRC in step with them.
+        young, young_last, young_bad = Signal(64, reset_less=True), Signal(), Signal()
+        old, old_last, old_bad = Signal(64, reset_less=True), Signal(), Signal()
+        aligned = Signal(64, reset_less=True)
+        crc = Signal(32, reset_less=True)
+        pair = Cat(young, source)
+        m.d.sync += [
+            young.eq(source), young_last.eq(running & source_last), young_bad.eq(missed),
+            old.eq(young), old_last.eq(young_last), old_bad.eq(young_bad),
+            crc.eq(Mux(first, head_sums.state, _crc(crc, aligned))),
+        ]
+        with m.Switch(tail):
+            for value in range(8):
+                with m.Case(value):
+                    m.d.sync += aligned.eq(pair.bit_select(8 * (value or 8), 64))
+
+        self._words(m, tail, old, old_last, old_bad, crc, head, first, running, padding, index,
+                    young, draining)
+        return m
+
+    def _words(self, m, tail, old, old_last, old_bad, crc, head, first, running, padding, index,
+               young, draining):
+        """Fill the output registers; start, end and space the frames."""
+        fcs = Signal(32, reset_less=True)
+        gap = Signal(range(16))
+        m.d.sync += self.stat_frames.eq(0)
+
+        def ending(base: int, tail_value: int, sums: Value) -> tuple[list, int]:
+            """Return the lanes of an ending word (None: frame data) and its control bits."""
+            lanes, control = [], 0
+            for lane in range(8):
+                position = base + lane - (tail_value or 8)
+                if position < 0:
+                    lanes.append(None)
+                elif position < FCS_BYTES:
+                    lanes.append(sums.word_select(position, 8))
+                else:
+                    lanes.append(C(_TERMINATE if position == FCS_BYTES else _IDLE, 8))
+                    control |= 1 << lane
+            return lanes, control
+
+        with m.FSM(name="line"):
+            with m.State("IDLE"):
+                m.d.comb += self.starts.ready.eq(~draining)
+                m.d.sync += [self.data.eq(int.from_bytes(bytes([_IDLE] * 8), "little")),
+                             self.control.eq(0xFF), padding.eq(0),
+                             index.eq(HEAD_BYTES // BEAT_BYTES),
+                             tail.eq(self.starts.p.tail), head.eq(self.starts.p.head)]
+                words = Mux(self.starts.p.head, self.heads[1], self.heads[0])
+                with m.If(self.starts.valid & self.starts.ready):
+                    preamble = bytes([_START, *[PREAMBLE] * 6, SFD])
+                    m.d.sync += [self.data.eq(int.from_bytes(preamble, "little")),
+                                 self.control.eq(1), running.eq(1), first.eq(1),
+                                 old.eq(words[:64]), young.eq(words[64:])]
+                    m.next = "DATA"
+            with m.State("DATA"):
+                m.d.sync += [self.data.eq(old), self.control.eq(0), fcs.eq(~crc)]
+                with m.If(old_last):
+                    with m.Switch(tail):
+                        for value in range(8):
+                            with m.Case(value):
+                                lanes, control = ending(0, value, ~crc)
+                                m.d.sync += self.control.eq(control)
+                                for lane, byte in enumerate(lanes):
+                                    if byte is not None:
+                                        m.d.sync += self.data.word_select(lane, 8).eq(byte)
+                                ended = (value or 8) + FCS_BYTES < 8
+                                m.d.sync += gap.eq(self._idle_words(value))
+                                m.next = "GAP" if ended else "SPILL"
+                    m.d.sync += self.stat_frames.eq(~old_bad)
+                    with m.If(old_bad):
+                        # Terminate comes alone, as after a beat of four bytes.
+                        m.d.sync += [self.data.eq(int.from_bytes(bytes([_ERROR] * 8), "little")),
+                                     self.control.eq(0xFF), tail.eq(4),
+                                     gap.eq(self._idle_words(4))]
+                        m.next = "SPILL"
+            with m.State("SPILL"):
+                with m.Switch(tail):
+                    for value in range(8):
+                        with m.Case(value):
+                            lanes, control = ending(8, value, fcs)
+                            for lane, byte in enumerate(lanes):
+                                if byte is not None:
+                                    m.d.sync += self.data.word_select(lane, 8).eq(byte)
+                            m.d.sync += self.control.eq(control)
+                m.next = "GAP"
+            with m.State("GAP"):
+                m.d.sync += [self.data.eq(int.from_bytes(bytes([_IDLE] * 8), "little")),
+                             self.control.eq(0xFF), gap.eq(gap - 1)]
+                with m.If(gap <= 1):
+                    m.next = "IDLE"
+
