@@ -280,7 +280,7 @@ class Message:
         value = values[field.name]
         if isinstance(value, bytes):
             if field.kind is not Kind.OCTETS:
-                raise WireError(f"{where} must be a {field.kind.value}, was {value!r}")
+                raise WireError(f"{where} must be {field.kind.value}, was {value!r}")
             raw = value
         elif isinstance(value, int):
             raw = self._encode_integer(field, value, where)
@@ -294,11 +294,11 @@ class Message:
         if field.kind is Kind.DIGITS and value >= 0:
             return str(value).encode("ascii").rjust(field.size)
         if field.kind not in (Kind.UINT, Kind.SINT, Kind.DIGITS):
-            raise WireError(f"{where} must be a {field.kind.value}, was the integer {value}")
+            raise WireError(f"{where} must be {field.kind.value}, was the integer {value}")
         try:
             return value.to_bytes(field.size, self.byteorder, signed=field.kind is Kind.SINT)
         except OverflowError as error:
-            raise WireError(f"{where} must be a {field.kind.value} integer of {field.size} bytes, "
+            raise WireError(f"{where} must be {field.kind.value} in {field.size} bytes, "
                             f"was {value}") from error
 
     def _decode_field(self, field: Field, raw: bytes) -> Value:
@@ -327,7 +327,7 @@ class Message:
 
 def _encode_text(field: Field, value: str, where: str) -> bytes:
     if field.kind not in (Kind.TEXT, Kind.TEXT_RIGHT, Kind.CODE):
-        raise WireError(f"{where} must be a {field.kind.value}, was the text {value!r}")
+        raise WireError(f"{where} must be {field.kind.value}, was the text {value!r}")
     try:
         raw = value.encode("latin-1")
     except UnicodeEncodeError as error:
