@@ -1,1 +1,1 @@
-"""feed."""
+"""Feed handling: packets to messages, messages to operations and trading state."""

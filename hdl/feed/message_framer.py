@@ -1,0 +1,349 @@
+"""Frame beats to aligned feed messages: the walk over the blocks of a MoldUDP64 packet."""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hdl.feed.datagram import DatagramInfo, FrameOutcome
+from hdl.feed.sequence_tracker import HEADER_BEAT, PAYLOAD_OFFSETS, SequenceTracker, big_endian
+from hdl.records import FeedMessage
+from hdl.stream import BEAT_BYTES, FrameStream
+from proto.wire import ethernet, moldudp64
+
+__all__ = ["MessageFramer"]
+
+_LENGTH_BYTES = moldudp64.BLOCK.size
+_WINDOW_BYTES = 2 * BEAT_BYTES
+
+#: Lanes of a boundary from which the message starts in the same beat; past it, in the next one.
+_SAME_BEAT_LANES = BEAT_BYTES - _LENGTH_BYTES
+
+#: A payload end past the window; any number that no window position reaches.
+_FAR = 31
+
+
+class MessageFramer(wiring.Component):
+    """Cut the messages out of MoldUDP64 packets and align each to its first byte.
+
+    Latency: 2 cycles, `beats` transfer of the beat with a message's final byte to
+    `messages.valid` with ``last``; 1 cycle more for a message of up to 8 bytes that begins in
+    that beat, and for one of up to 8 bytes that follows it in the same beat. No message is
+    passed on before its packet's header is decided, which holds up only a message that ends
+    within 10 bytes of the header.
+    Throughput: 1 beat per cycle, except that a block of fewer than 8 bytes that ends in
+    the beat it began in costs a cycle in which `beats` waits.
+
+    The two newest beats are kept. While a message is walked its bytes leave in windows of sixteen
+    that advance by eight, always shifted by the same lanes. At a boundary, where a length stands,
+    everything that depends on the length has been compared lane by lane as the beat moved up.
+
+    No byte past the payload is read as a message. Nor is one of the FCS, if the payload should end
+    later than the frame, unless it came in an earlier beat than the last and is gone already.
+    A packet whose blocks do not fit its payload or its count is walked to that point; the rest is
+    dropped, `stat_malformed` and `stream_stale` pulse, and its sequence numbers count as used.
+    A packet shorter than its header is malformed too and changes no number.
+
+    Members
+    -------
+    beats : ``In(FrameStream())``
+        Frames, of which those with an accepted datagram are walked.
+    datagram : ``In(DatagramInfo)``
+        Sampled as beat 7 of a frame transfers.
+    outcomes : ``In(stream.Signature(FrameOutcome, always_ready=True))``
+        One a frame, after its last beat has transferred and before the next frame's first.
+    messages : ``Out(stream.Signature(FeedMessage))``
+        Every message of every packet of the session, and none of a longer stretch than it says.
+        A message that turns out not to fit ends without ``last``.
+    frame_settled, frame_good : ``Out(1)``
+        Pulse: every message of the frame has left; whether the frame's checksum was right.
+    tracker ports : see :class:`SequenceTracker`
+        `cfg_*`, `session`, `next_sequence`, `gap_messages` and the statistics of packets.
+    stream_stale : ``Out(1)``
+        Pulse: messages are missing, or the framing is in doubt.
+    stat_gaps : ``Out(1)``
+        Pulse: sequence numbers were missing, `gap_messages` of them.
+    stat_messages, stat_malformed : ``Out(1)``
+        One-cycle pulses.
+    """
+
+    _TRACKER_INPUTS = ("cfg_session", "cfg_session_learn", "cfg_sequence_learn",
+                       "cfg_next_sequence", "cfg_load", "cfg_restart")
+    _TRACKER_OUTPUTS = ("session", "next_sequence", "gap_messages", "stat_packets",
+                        "stat_heartbeats", "stat_end_of_session", "stat_duplicates",
+                        "stat_foreign_session")
+
+    def __init__(self):
+        tracker = SequenceTracker().signature.members
+        super().__init__({
+            "beats":          In(FrameStream()),
+            "datagram":       In(DatagramInfo),
+            "outcomes":       In(stream.Signature(FrameOutcome, always_ready=True)),
+            "messages":       Out(stream.Signature(FeedMessage)),
+            "frame_settled":  Out(1),
+            "frame_good":     Out(1),
+            "stream_stale":   Out(1),
+            "stat_gaps":      Out(1),
+            "stat_messages":  Out(1),
+            "stat_malformed": Out(1),
+            **{name: tracker[name] for name in self._TRACKER_INPUTS + self._TRACKER_OUTPUTS},
+        })
+
+    def _payload_end(self, m, payload, *, shift, enters_header):
+        """Return where the payload ends in the pair, and whether the frame ended before it.
+
+        The end is a position relative to lane 0 of the older beat, ``_FAR`` when it is past the
+        pair. The last four bytes of a frame are its FCS, so the payload ends before them.
+        """
+        beat = self.beats.p
+        ends = Signal()
+        m.d.comb += ends.eq(self.beats.valid & beat.last)
+        kept = Signal(range(BEAT_BYTES + 1))
+        m.d.comb += kept.eq(Cat(
+            Cat(beat.keep[lane] & ~(beat.keep[lane + 1]) for lane in (0, 2, 4, 6)).any(),
+            (beat.keep[1] & ~beat.keep[3]) | (beat.keep[5] & ~beat.keep[7]),
+            beat.keep[3] & ~beat.keep[7],
+            beat.keep[7]))
+        in_pair = Signal(range(_WINDOW_BYTES))
+        in_beat = Signal(range(BEAT_BYTES))
+        m.d.comb += in_pair.eq(kept + BEAT_BYTES - ethernet.FCS_BYTES)
+        m.d.comb += in_beat.eq(Mux(kept > ethernet.FCS_BYTES, kept - ethernet.FCS_BYTES, 0))
+
+        behind_beat = Signal(range(BEAT_BYTES * HEADER_BEAT))
+        for offset in PAYLOAD_OFFSETS:
+            with m.If(self.datagram.payload_offset == offset):
+                m.d.comb += behind_beat.eq(BEAT_BYTES * HEADER_BEAT - offset)
+
+        limit = Signal(range(_FAR + 1))
+        cut = Signal()
+        short = ends & (payload > in_pair)
+        with m.If(shift):
+            with m.If(enters_header):
+                m.d.sync += cut.eq(ends)
+                m.d.sync += payload.eq(Mux(self.datagram.payload_length > behind_beat,
+                                           self.datagram.payload_length - behind_beat, 0))
+                with m.If(ends):
+                    m.d.sync += payload.eq(in_beat)
+            with m.Elif(short):
+                m.d.sync += [cut.eq(1), limit.eq(in_pair), payload.eq(in_beat)]
+            with m.Else():
+                m.d.sync += limit.eq(Mux(payload > _WINDOW_BYTES, _FAR, payload))
+                m.d.sync += payload.eq(Mux(payload > BEAT_BYTES, payload - BEAT_BYTES, 0))
+        return limit, cut
+
+    def _length_lanes(self, m, newer, *, shift):
+        """Return what follows from the length at each lane of the older beat, if one stands there.
+
+        ``ends``: the message's end, at position ``end``, is in the pair; ``ends_next``: it is in
+        the next pair; ``short``: it is in the older beat; ``bounds_next``: it is in the next pair's
+        older beat, or earlier. The first four only where the message begins in the same beat.
+        """
+        lane_layout = data.StructLayout({
+            "ends": 1, "end": 5, "short": 1, "bounds_next": 1, "ends_next": 1})
+        lanes = Signal(data.ArrayLayout(lane_layout, BEAT_BYTES), reset_less=True)
+        arriving = Cat(newer, self.beats.p.data)
+        with m.If(shift):
+            for position in range(BEAT_BYTES):
+                length = big_endian(arriving, position, _LENGTH_BYTES)
+                body = position + _LENGTH_BYTES
+                flags = lanes[position]
+                m.d.sync += flags.ends_next.eq(length <= _WINDOW_BYTES + BEAT_BYTES - body)
+                if position < _SAME_BEAT_LANES:
+                    m.d.sync += [
+                        flags.ends.eq(length <= _WINDOW_BYTES - body),
+                        flags.end.eq(length[:4] + body),
+                        flags.short.eq(length < BEAT_BYTES - body),
+                        flags.bounds_next.eq(length < _WINDOW_BYTES - body),
+                    ]
+        return lanes
+
+    def elaborate(self, platform):
+        m = Module()
+
+        m.submodules.tracker = tracker = SequenceTracker()
+        for name in self._TRACKER_INPUTS:
+            m.d.comb += getattr(tracker, name).eq(getattr(self, name))
+        for name in self._TRACKER_OUTPUTS:
+            m.d.comb += getattr(self, name).eq(getattr(tracker, name))
+
+        # The beats in view. `fresh`: the pair has not been walked yet.
+        oldest = Signal(8 * BEAT_BYTES, reset_less=True)
+        older = Signal(8 * BEAT_BYTES, reset_less=True)
+        newer = Signal(8 * BEAT_BYTES, reset_less=True)
+        newer_last = Signal()
+        fresh = Signal()
+        process = Signal()
+        again = Signal()
+        may_shift = Signal()
+        m.d.comb += may_shift.eq(~fresh | (process & ~again))
+        m.d.comb += self.beats.ready.eq(may_shift)
+        take = self.beats.valid & may_shift
+        # A frame's last beat moves up without another one behind it.
+        shift = may_shift & (self.beats.valid | newer_last)
+        with m.If(shift):
+            m.d.sync += [
+                oldest.eq(older), older.eq(newer), newer.eq(self.beats.p.data),
+                newer_last.eq(self.beats.valid & self.beats.p.last), fresh.eq(1),
+            ]
+        with m.Elif(process & ~again):
+            m.d.sync += fresh.eq(0)
+        m.d.comb += tracker.lanes.eq(Cat(oldest, older, newer))
+
+        # Position in the frame.
+        index = Signal(range(HEADER_BEAT + 3))
+        follows = take & ~self.beats.p.first
+        enters_header = Signal()
+        m.d.comb += enters_header.eq(follows & (index == HEADER_BEAT - 1))
+        m.d.sync += tracker.arrived.eq(Cat(enters_header, follows & (index == HEADER_BEAT)))
+        with m.If(take):
+            with m.If(self.beats.p.first):
+                m.d.sync += index.eq(0)
+            with m.Elif(index != HEADER_BEAT + 1):
+                m.d.sync += index.eq(index + 1)
+
+        # The datagram: where its blocks begin, and how many payload bytes lie from `newer` on.
+        accepted = Signal()
+        start_cycles = Signal(48, reset_less=True)
+        select = Signal(len(PAYLOAD_OFFSETS))
+        with m.If(enters_header):
+            m.d.sync += [
+                accepted.eq(self.datagram.accepted),
+                start_cycles.eq(self.datagram.start_cycles),
+                select.eq(Cat(self.datagram.payload_offset == offset
+                              for offset in PAYLOAD_OFFSETS)),
+            ]
+        m.d.comb += tracker.offset_select.eq(select)
+        payload = Signal(17, reset_less=True)
+        limit, cut = self._payload_end(m, payload, shift=shift, enters_header=enters_header)
+
+        header_end = Signal(range(_WINDOW_BYTES))
+        for index_, offset in enumerate(PAYLOAD_OFFSETS):
+            with m.If(select[index_]):
+                m.d.comb += header_end.eq(offset + moldudp64.HEADER.size
+                                          - BEAT_BYTES * HEADER_BEAT)
+        m.d.comb += tracker.fits.eq(accepted & (limit >= header_end))
+
+        lengths = self._length_lanes(m, newer, shift=shift)
+
+        # ---- The walk, one step for each pair or boundary ----
+        # `remaining`: bytes from lane 0 of `older` to the end of the message walked.
+        walking = Signal()
+        begins = Signal()        # first step of the walk
+        at_boundary = Signal()   # the end is in `older`: a length stands there
+        active = Signal()        # a message is being walked
+        unsent = Signal()        # its first window is still to come
+        final = Signal()         # its end is in the window
+        remaining = Signal(17, reset_less=True)
+        held_shift = Signal(range(BEAT_BYTES), reset_less=True)
+        length = Signal(8 * _LENGTH_BYTES, reset_less=True)
+
+        lane = remaining[:3]
+        pair = Cat(older, newer)
+        here = lengths[lane]
+        here_length = Signal.like(length)
+        for position in range(BEAT_BYTES):
+            with m.If(lane == position):
+                m.d.comb += here_length.eq(big_endian(pair, position, _LENGTH_BYTES))
+        end = Signal.like(remaining)
+        m.d.comb += end.eq(here_length + lane + _LENGTH_BYTES)
+        same_beat = lane < _SAME_BEAT_LANES
+
+        emit = Signal()
+        emit_first = Signal()
+        emit_last = Signal()
+        malformed = Signal()
+        stop = Signal()
+        emit_shift = Signal.like(held_shift)
+        m.d.comb += emit_shift.eq(Mux(at_boundary, lane + _LENGTH_BYTES, held_shift))
+
+        near = ~(limit == _FAR)
+        over = Signal()
+        m.d.comb += over.eq(near & (~final | (remaining[:5] > limit)))
+        tiny = final & (remaining[3:5] == 0)
+        with m.If(at_boundary):
+            m.d.comb += again.eq(walking & ~tracker.none_left & same_beat & here.short)
+        with m.Else():
+            m.d.comb += again.eq(walking & active & tiny)
+
+        with m.If(process & walking):
+            m.d.sync += begins.eq(0)
+            with m.If(begins & (limit < header_end)):
+                m.d.comb += [malformed.eq(1), stop.eq(1)]
+            with m.Elif(at_boundary & tracker.none_left):
+                m.d.comb += stop.eq(1)
+                m.d.comb += malformed.eq(~tracker.empty & ((limit != lane) | cut))
+            with m.Elif(at_boundary & (limit < lane + _LENGTH_BYTES)):
+                m.d.comb += [malformed.eq(1), stop.eq(1)]
+            with m.Elif(at_boundary):
+                m.d.comb += tracker.taken.eq(1)
+                m.d.sync += [length.eq(here_length), held_shift.eq(emit_shift),
+                             unsent.eq(~same_beat), remaining.eq(end - BEAT_BYTES),
+                             final.eq(here.ends_next)]
+                with m.If(same_beat):
+                    m.d.comb += [emit.eq(1), emit_first.eq(1)]
+                    m.d.comb += emit_last.eq(here.ends & (here.end <= limit))
+                    m.d.comb += malformed.eq(here.ends & (here.end > limit))
+                    m.d.comb += stop.eq(malformed)
+                    m.d.sync += [active.eq(~here.ends), at_boundary.eq(here.bounds_next)]
+                    with m.If(here.short):
+                        m.d.sync += remaining.eq(end)
+                with m.Else():
+                    m.d.sync += [active.eq(1), at_boundary.eq(0)]
+            with m.Elif(active):
+                m.d.comb += [emit.eq(1), emit_first.eq(unsent), emit_last.eq(final & ~over)]
+                m.d.comb += [malformed.eq(over), stop.eq(over)]
+                m.d.sync += [unsent.eq(0), active.eq(~final), at_boundary.eq(
+                    final & (remaining[:5] < _WINDOW_BYTES))]
+                with m.If(~tiny):
+                    m.d.sync += remaining.eq(remaining - BEAT_BYTES)
+                    m.d.sync += final.eq(remaining <= _WINDOW_BYTES + BEAT_BYTES)
+            with m.Else():
+                m.d.sync += remaining.eq(remaining - BEAT_BYTES)
+                m.d.sync += at_boundary.eq(remaining < _WINDOW_BYTES)
+            with m.If(stop):
+                m.d.sync += walking.eq(0)
+        with m.Elif(process & (index == HEADER_BEAT) & accepted):
+            m.d.sync += [walking.eq(1), begins.eq(1), active.eq(0),
+                         remaining.eq(header_end), at_boundary.eq(header_end < BEAT_BYTES)]
+
+        # ---- The window leaves ----
+        valid = Signal()
+        first = Signal(reset_less=True)
+        last = Signal(reset_less=True)
+        window = Signal(8 * _WINDOW_BYTES, reset_less=True)
+        offered = Signal()
+        blocked = Signal()
+        m.d.comb += offered.eq(valid & (~last | tracker.decided))
+        m.d.comb += blocked.eq(valid & ~(offered & self.messages.ready))
+        m.d.comb += process.eq(fresh & ~blocked)
+        with m.If(~blocked):
+            m.d.sync += valid.eq(emit)
+        with m.If(process):
+            m.d.sync += [first.eq(emit_first), last.eq(emit_last)]
+            for distance in range(BEAT_BYTES):
+                with m.If(emit_shift == distance):
+                    m.d.sync += window.eq(pair[8 * distance:])
+        delivered = offered & self.messages.ready & last
+        out = self.messages.p
+        m.d.comb += [
+            self.messages.valid.eq(offered), out.data.eq(window), out.first.eq(first),
+            out.last.eq(last), out.length.eq(length), out.start_cycles.eq(start_cycles),
+            out.sequence.eq(tracker.sequence), out.accept.eq(tracker.accept),
+            tracker.delivered.eq(delivered),
+        ]
+
+        # ---- The frame's outcome, once its messages have left ----
+        m.d.comb += [tracker.settled.eq(self.outcomes.valid),
+                     tracker.settled_good.eq(self.outcomes.p.good)]
+        pending = Signal()
+        with m.If(self.outcomes.valid):
+            m.d.sync += [pending.eq(1), self.frame_good.eq(self.outcomes.p.good)]
+        with m.Elif(self.frame_settled):
+            m.d.sync += pending.eq(0)
+        m.d.comb += self.frame_settled.eq(pending & ~walking & ~valid)
+
+        m.d.sync += self.stat_messages.eq(delivered)
+        m.d.sync += self.stat_malformed.eq(malformed)
+        m.d.comb += self.stat_gaps.eq(tracker.gap)
+        m.d.comb += self.stream_stale.eq(tracker.gap | self.stat_malformed)
+
+        return m

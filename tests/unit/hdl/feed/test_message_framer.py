@@ -1,0 +1,340 @@
+import random
+from collections import Counter
+
+import pytest
+
+from hdl.feed.message_framer import MessageFramer
+from sim.golden.feed import FeedModel, split_packet
+from tests.support.streams import always, run, stalls
+from tests.unit.hdl.feed.frames import OFFSETS, SESSION, Frame, block_lengths, drive_frames, packet
+
+PULSES = ("packets", "messages", "heartbeats", "end_of_session", "gaps", "duplicates",
+          "foreign_session", "malformed")
+
+
+class Watch:
+    """Takes windows off a framer, checks their form and joins them to messages."""
+
+    def __init__(self, dut, go=always):
+        self.dut = dut
+        self.go = go
+        self.messages = []     # (sequence, accept, content)
+        self.ends = []         # (cycle of the last window's transfer, start_cycles)
+        self.counts = Counter()
+        self.stale = 0
+        self.settled = []
+        self.cycle = 0
+
+    async def bench(self, ctx):
+        out = self.dut.messages
+        pulses = [getattr(self.dut, f"stat_{name}") for name in PULSES]
+        content, held = bytearray(), None
+        while True:
+            ready = self.go()
+            ctx.set(out.ready, ready)
+            _, _, valid, window, stale, missing, settled, good, *stats = await ctx.tick().sample(
+                out.valid, out.payload, self.dut.stream_stale, self.dut.gap_messages,
+                self.dut.frame_settled, self.dut.frame_good, *pulses)
+            for name, pulse in zip(PULSES, stats, strict=True):
+                self.counts[name] += pulse
+            if stats[PULSES.index("gaps")]:
+                self.counts["gap_messages"] += missing
+            self.stale += stale
+            if settled:
+                self.settled.append((len(self.messages), bool(good)))
+            if held is not None:
+                assert valid and window == held, "a window that was offered changed"
+            held = window if valid and not ready else None
+            if valid and ready:
+                self.take(window, content)
+            self.cycle += 1
+
+    def take(self, window, content):
+        octets = window.data.to_bytes(16, "little")
+        if window.first:
+            content.clear()
+        # The lower half is always complete; the upper half up to the end in the last window.
+        if window.last:
+            assert len(content) < window.length or window.length == 0
+            whole = (bytes(content) + octets)[:window.length]
+            assert len(whole) == window.length
+            self.messages.append((window.sequence, bool(window.accept), whole))
+            self.ends.append((self.cycle, window.start_cycles))
+        else:
+            content.extend(octets[:8])
+
+
+def simulate(frames, *, go_in=always, go_out=always, drain=40, seed=1, log=None, setup=None,
+             gap_cycles=0):
+    dut = MessageFramer()
+    watch = Watch(dut, go_out)
+
+    async def bench(ctx):
+        ctx.set(dut.cfg_session_learn, 1)
+        ctx.set(dut.cfg_sequence_learn, 1)
+        if setup is not None:
+            await setup(ctx, dut)
+        await ctx.tick()
+        watch.cycle = 0
+        await drive_frames(ctx, dut, frames, go=go_in, seed=seed, log=log, gap_cycles=gap_cycles)
+        await ctx.tick().repeat(drain)
+
+    run(dut, bench, background=[watch.bench])
+    return watch
+
+
+def expect(watch, frames):
+    model = FeedModel(sequence_learn=True)
+    for frame in frames:
+        if frame.accepted:
+            model.packet(frame.payload)
+    want = [(m.sequence, m.accept, m.content) for m in model.messages]
+    assert len(watch.messages) == len(want)
+    for have, need in zip(watch.messages, want, strict=True):
+        assert have[1:] == need[1:]
+        assert not need[1] or have[0] == need[0]  # no number is told of a foreign message
+    for name in ("packets", "heartbeats", "end_of_session", "gaps", "gap_messages", "duplicates",
+                 "foreign_session", "malformed"):
+        assert watch.counts[name] == model.counts.get(name, 0), name
+    return model
+
+
+@pytest.mark.parametrize("offset", OFFSETS)
+def test_message_of_every_length_at_every_alignment(offset):
+    rng = random.Random(offset)
+    frames, sequence = [], 1
+    for length in range(61):
+        # A leading message shifts the boundary, so that each length meets each lane.
+        for lead in range(8):
+            messages = block_lengths((12 + lead, length, 19), rng)
+            if (lead + length) % 3 == offset % 3 or length < 20:
+                frames.append(Frame(packet(sequence, messages), offset))
+                sequence += len(messages)
+    watch = simulate(frames)
+    expect(watch, frames)
+    assert watch.stale == 0
+
+
+@pytest.mark.parametrize("offset", OFFSETS)
+def test_first_message_of_every_length(offset):
+    rng = random.Random(offset)
+    frames = [Frame(packet(1 + length, block_lengths((length,), rng)), offset)
+              for length in range(61)]
+    watch = simulate(frames)
+    expect(watch, frames)
+    assert watch.stale == 0
+
+
+def random_frames(seed, number):
+    rng = random.Random(seed)
+    frames, sequence = [], rng.randrange(1, 1 << 60)
+    for _ in range(number):
+        style = rng.random()
+        if style < 0.4:
+            lengths = [rng.choice((12, 19, 23, 31, 35, 36, 40)) for _ in range(rng.randrange(1, 9))]
+        elif style < 0.7:
+            lengths = [rng.randrange(8) for _ in range(rng.randrange(1, 20))]
+        else:
+            lengths = [rng.randrange(70) for _ in range(rng.randrange(6))]
+        messages = block_lengths(lengths, rng)
+        shift = rng.choice((0, 0, 0, 0, 0, 0, -3, -1, 2, 500))
+        count = rng.choice((None, None, None, None, None, 0, 0xFFFF, len(messages) + 1,
+                            max(0, len(messages) - 1), rng.randrange(65536)))
+        payload = packet(max(0, sequence + shift), messages, count=count,
+                         session=rng.choice((SESSION,) * 9 + (b"OTHER     ",)),
+                         tail=rng.randbytes(rng.choice((0, 0, 0, 0, 1, 2, 9))))
+        cut = rng.choice((0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 20))
+        payload = payload[:len(payload) - cut] if cut < len(payload) else payload
+        frames.append(Frame(payload, rng.choice(OFFSETS), accepted=rng.random() < 0.95,
+                            start_cycles=rng.randrange(1 << 48)))
+        if frames[-1].accepted and payload[:10] == SESSION and len(payload) >= 20:
+            number = int.from_bytes(payload[18:20], "big") % 0xFFFF
+            sequence = max(sequence, int.from_bytes(payload[10:18], "big") + number)
+            if number > 1000:
+                sequence += number
+    return [Frame(packet(frames_sequence(frames), []), 42)] + frames
+
+
+def frames_sequence(frames):
+    return int.from_bytes(frames[0].payload[10:18], "big") if len(frames[0].payload) >= 20 else 1
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_packets_under_random_stalls(seed):
+    frames = random_frames(seed, 120)
+    go_in, go_out = [(always, always), (stalls(seed), always), (always, stalls(seed, 0.3)),
+                     (stalls(seed, 0.8), stalls(seed + 9, 0.7))][seed % 4]
+    watch = simulate(frames, go_in=go_in, go_out=go_out, seed=seed, drain=400)
+    model = expect(watch, frames)
+    assert watch.counts["messages"] >= model.counts["messages"]
+    assert len(watch.settled) == len(frames)
+    # Several causes in one packet may merge into one pulse, none goes unnoticed.
+    assert watch.stale >= max(model.counts.get("gaps", 0), model.counts.get("malformed", 0))
+
+
+def test_start_cycles_and_settling_follow_the_frame():
+    rng = random.Random(3)
+    frames = [Frame(packet(1 + 2 * n, block_lengths((19, 36), rng)), OFFSETS[n % 3],
+                    good=n % 2 == 0, start_cycles=1000 + n) for n in range(20)]
+    watch = simulate(frames, go_out=stalls(5, 0.4))
+    assert [stamp for _, stamp in watch.ends] == [1000 + n // 2 for n in range(40)]
+    # The outcome of a frame comes when all its messages have left and none of the next has;
+    # a bad frame's sequence numbers are expected again, so each is a gap for the next one.
+    assert [(count, good) for count, good in watch.settled] == [
+        (2 * (n + 1), n % 2 == 0) for n in range(20)]
+
+
+def ends_of(frame):
+    """Return the beat in which each message of a frame ends, and the lane of its length field."""
+    place, found = frame.offset + 20, []
+    while place < frame.offset + len(frame.payload):
+        length = int.from_bytes(frame.payload[place - frame.offset:place - frame.offset + 2], "big")
+        found.append(((place + 2 + length - 1) // 8, place % 8))
+        place += 2 + length
+    return found
+
+
+@pytest.mark.parametrize("offset", OFFSETS)
+@pytest.mark.parametrize("lengths", [(19,), (36,), (31, 19), (40, 35, 23), (19,) * 30,
+                                     (12, 21, 20, 25, 39), (35,) * 8])
+def test_latency_is_two_cycles_from_the_final_byte(offset, lengths):
+    rng = random.Random(7)
+    frames = [Frame(packet(1 + n * len(lengths), block_lengths(lengths, rng)), offset)
+              for n in range(3)]
+    log = []
+    watch = simulate(frames, log=log)
+    transfers = {(frame, beat): cycle for cycle, (frame, beat, ready) in enumerate(log) if ready}
+    wanted = [transfers[number, beat] + 2 for number, frame in enumerate(frames)
+              for beat, _ in ends_of(frame)]
+    assert [cycle for cycle, _ in watch.ends] == wanted
+    assert all(ready for _, beat, ready in log if beat is not None), "beats had to wait"
+
+
+@pytest.mark.parametrize("offset", OFFSETS)
+def test_packed_deletes_never_hold_up_the_line(offset):
+    rng = random.Random(8)
+    frames = [Frame(packet(1 + 69 * n, block_lengths((19,) * 69, rng)), offset) for n in range(4)]
+    log = []
+    watch = simulate(frames, log=log)
+    assert all(ready for _, beat, ready in log if beat is not None)
+    expect(watch, frames)
+
+
+def test_empty_blocks_cost_a_cycle_each():
+    frames = [Frame(packet(1, [b""] * 200))]
+    log = []
+    watch = simulate(frames, log=log, drain=200)
+    expect(watch, frames)
+    assert 190 < max(cycle for cycle, _ in watch.ends) < 290
+
+
+@pytest.mark.parametrize("offset", OFFSETS)
+def test_frame_cut_at_every_byte(offset):
+    # A message is whole if it ends before the FCS. One that ends inside it is passed on all the
+    # same when the beat it ends in is not the last one: then nobody knows yet.
+    rng = random.Random(4)
+    full = packet(1, block_lengths((19, 0, 12, 36), rng))
+    cuts = range(64, offset + len(full) + 4)
+    watch = simulate([Frame(full, offset, cut_at=cut) for cut in cuts])
+
+    def whole(end):
+        cut_packet = split_packet(full[:max(0, end - offset)], cut=True)
+        return [] if cut_packet is None else list(cut_packet.messages)
+
+    done = 0
+    for cut, (total, _) in zip(cuts, watch.settled, strict=True):
+        got = [content for _, _, content in watch.messages[done:total]]
+        assert got in (whole(cut - 4), whole((cut - 1) // 8 * 8))
+        done = total
+    assert watch.counts["malformed"] == len(cuts)
+    assert watch.stale >= len(cuts)
+
+
+def test_header_shorter_than_its_fields():
+    frames = []
+    for length in range(20):
+        frames += [Frame(bytes(range(length)), offset) for offset in OFFSETS]
+    frames.append(Frame(packet(77, [b"x" * 19])))
+    watch = simulate(frames)
+    assert watch.counts["malformed"] == 60
+    assert watch.messages == [(77, True, b"x" * 19)]
+
+
+def test_refused_frames_are_not_read():
+    rng = random.Random(4)
+    frames = [Frame(packet(1, block_lengths((19, 19), rng)), accepted=False),
+              Frame(rng.randbytes(18)[:4], accepted=False),
+              Frame(packet(1, [b"y" * 23]), 46)]
+    watch = simulate(frames)
+    assert watch.messages == [(1, True, b"y" * 23)]
+    assert watch.counts["packets"] == 1
+
+
+def test_configured_session_and_sequence():
+    async def setup(ctx, dut):
+        ctx.set(dut.cfg_session_learn, 0)
+        ctx.set(dut.cfg_sequence_learn, 0)
+        ctx.set(dut.cfg_session, int.from_bytes(SESSION, "big"))
+        ctx.set(dut.cfg_next_sequence, 1 << 40)
+        ctx.set(dut.cfg_load, 1)
+        await ctx.tick()
+        ctx.set(dut.cfg_load, 0)
+
+    first = (1 << 40) - 2
+    frames = [Frame(packet(5, [b"z" * 20], session=b"000010059C")),
+              Frame(packet(first, [bytes([n]) * 20 for n in range(4)])),
+              Frame(packet(first + 9, []))]
+    watch = simulate(frames, setup=setup)
+    assert [(s, a) for s, a, _ in watch.messages[1:]] == [
+        (first + n, n >= 2) for n in range(4)]
+    assert not watch.messages[0][1]
+    assert watch.counts["foreign_session"] == 1
+    assert watch.counts["duplicates"] == 1
+    assert (watch.counts["gaps"], watch.counts["gap_messages"]) == (1, 5)
+
+
+def test_without_learning_the_first_number_is_one():
+    async def setup(ctx, dut):
+        ctx.set(dut.cfg_sequence_learn, 0)
+
+    watch = simulate([Frame(packet(4, [b"z" * 20]))], setup=setup)
+    assert (watch.counts["gaps"], watch.counts["gap_messages"]) == (1, 3)
+
+
+@pytest.mark.parametrize("gap_cycles", [0, 12])
+@pytest.mark.parametrize("lengths", [(), (19,), (19,) * 5])
+def test_sequence_numbers_of_a_bad_frame_are_taken_back(gap_cycles, lengths):
+    rng = random.Random(1)
+    number = len(lengths)
+    frames = [Frame(packet(1, block_lengths((19,), rng))),
+              Frame(packet(1 << 50, block_lengths(lengths, rng)), good=False),
+              Frame(packet(2, block_lengths((19,), rng))),
+              Frame(packet(2, block_lengths((19,), rng)))]
+    watch = simulate(frames, gap_cycles=gap_cycles)
+    assert [(s, a) for s, a, _ in watch.messages] == [
+        (1, True), *(((1 << 50) + n, True) for n in range(number)), (2, True), (2, False)]
+    assert watch.counts["gaps"] == 1
+
+
+def test_restart_forgets_the_session():
+    dut = MessageFramer()
+    watch = Watch(dut)
+
+    async def bench(ctx):
+        ctx.set(dut.cfg_session_learn, 1)
+        ctx.set(dut.cfg_sequence_learn, 1)
+        await drive_frames(ctx, dut, [Frame(packet(50, [b"a" * 20]))], go=always)
+        await ctx.tick().repeat(10)
+        assert ctx.get(dut.next_sequence) == 51
+        assert ctx.get(dut.session) == int.from_bytes(SESSION, "big")
+        ctx.set(dut.cfg_restart, 1)
+        await ctx.tick()
+        ctx.set(dut.cfg_restart, 0)
+        await drive_frames(ctx, dut, [Frame(packet(7, [b"b" * 20], session=b"second    "))],
+                           go=always)
+        await ctx.tick().repeat(10)
+        assert ctx.get(dut.next_sequence) == 8
+
+    run(dut, bench, background=[watch.bench])
+    assert [(s, a) for s, a, _ in watch.messages] == [(50, True), (7, True)]
+    assert watch.counts["gaps"] == 0
