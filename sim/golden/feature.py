@@ -50,7 +50,7 @@ class FeatureState:
 class Features:
     """Feature extraction for any number of symbols."""
 
-    states: dict[int, FeatureState] = field(default_factory=dict)
+    states: dict[int, FeatureState] = field(default_factory=dict[int, FeatureState])
 
     def update(self, symbol: int, touch: Touch) -> tuple[int, int, int, int]:
         """Return the vector after one event of a symbol."""
@@ -113,7 +113,7 @@ def vectors(touches: NDArray[np.int64]) -> NDArray[np.int16]:
     event = ((bid_move >= 0) * bid_flow[1:] - (bid_move <= 0) * bid_flow[:-1]
              - (ask_move <= 0) * ask_flow[1:] + (ask_move >= 0) * ask_flow[:-1])
     order_flow = 0
-    for row, change in enumerate(event.tolist(), start=1):
-        order_flow += change - (order_flow >> 4)
+    for row in range(1, len(touches)):
+        order_flow += int(event[row - 1]) - (order_flow >> 4)
         result[row, 3] = order_flow
     return np.clip(result, -32768, 32767).astype(np.int16)

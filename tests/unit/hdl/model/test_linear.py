@@ -110,12 +110,10 @@ def test_swaps_between_vectors_never_tear_a_score():
     async def feed(ctx):
         for bank, (weights, bias) in models.items():
             await load(ctx, banks, bank, weights, bias)
-        epoch = 0
         ctx.set(engine.vectors.payload, {"features": [3, 4, 5, 6], "usable": 1})
         ctx.set(engine.vectors.valid, 1)
         for flip in range(60):
-            start_swap(ctx, banks, flip % 2, epoch, epoch + 1)
-            epoch += 1
+            start_swap(ctx, banks, flip % 2, flip, flip + 1)
             await ctx.tick()
             ctx.set(banks.swap, 0)
             for _ in range(flip % 4):
