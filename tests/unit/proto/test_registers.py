@@ -1,5 +1,6 @@
 """The register map and its checks."""
 
+import json
 import tomllib
 from pathlib import Path
 
@@ -63,6 +64,18 @@ def test_hash_covers_what_software_relies_on():
     assert register_map(symbols=16).hash != register_map(symbols=8).hash
     one, two = block("a", 0), block("a", 4)
     assert registers.RegisterMap((one,)).hash != registers.RegisterMap((two,)).hash
+
+
+def test_description_is_plain_data_with_every_field():
+    table = register_map(symbols=2)
+    described = json.loads(json.dumps(table.describe()))
+    assert described["map_hash"] == table.hash
+    assert [part["name"] for part in described["layout"]] == [part.name for part in table.blocks]
+    prose = described["description"]
+    for part in table.blocks:
+        for register in part.registers:
+            for bits in register.fields:
+                assert prose[part.name][register.name][bits.name]["description"].endswith(".")
 
 
 def test_version_is_that_of_the_project():
