@@ -1,0 +1,314 @@
+"""Segments and ARP packets as frames; orders first, their fields filled in on the way.
+
+Ref: RFC 791, 826, 1071, 9293.
+"""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hdl.net.tcp_layouts import (
+    PAYLOAD_LANE,
+    PAYLOAD_OFFSET,
+    PAYLOAD_WORDS,
+    OrderLane,
+    PayloadSource,
+    Segment,
+    TcpAddresses,
+    octets,
+)
+from hdl.net.tcp_sums import PayloadSum, TransmitSums
+from hdl.net.xgmii_transmitter import HEAD_BYTES, HEAD_SETTLE_CYCLES, FrameStart
+from hdl.stream import FrameStream
+from proto.wire import ethernet
+from proto.wire.ethernet import ARP, IPV4, MAC, TCP, EtherType, IpProtocol, Ipv4Flag, TcpFlag
+
+__all__ = ["ArpPacket", "TcpTransmitter"]
+
+_IP, _TCP = MAC.size, MAC.size + IPV4.size
+_FIRST, _PAYLOAD_BEAT = HEAD_BYTES // 8, PAYLOAD_OFFSET // 8
+_ORDER_FLAGS = int(TcpFlag.PSH | TcpFlag.ACK)
+_TIME_TO_LIVE = 64
+
+
+class ArpPacket(data.Struct):
+    """An ARP packet to send; a request goes to the broadcast address."""
+
+    reply: 1
+    mac: 48         #: of the target; reply only
+    address: 32     #: of the target
+
+
+class TcpTransmitter(wiring.Component):
+    """Build the frames of one TCP connection and of ARP for an :class:`XgmiiTransmitter`.
+
+    Latency: 0 cycles, `order.valid` to `starts.valid`; the TCP checksum of an order leaves with its
+    frame bytes, 5 cycles after that. Of two frames that could start, an order goes first; another
+    one waits for at most that frame. A segment's payload is read and summed before it is offered.
+
+    Parameters
+    ----------
+    window : int
+        Receive window to announce, in bytes.
+    maximum_segment_size : int
+        To announce in a SYN, in bytes.
+
+    Members
+    -------
+    order : ``In(OrderLane)``
+        The segment of an order: its payload is one packet, its flags are PSH and ACK.
+    segments : ``In(stream.Signature(Segment))``
+        Any other segment; a transfer means that its frame starts. ``sequence`` may still change
+        until then, not later than 6 cycles before.
+    arp : ``In(stream.Signature(ArpPacket))``
+        ARP packets; a transfer means that the frame starts.
+    cfg_addresses : ``In(TcpAddresses)``
+        Addresses and ports.
+    next_sequence, acknowledgment : ``In(32)``
+        Of the next order; the number to acknowledge.
+    sent_acknowledgment : ``Out(32)``
+        Number that a frame would carry that starts in this cycle.
+    source_index, ring_word, staged_word : ``Out(3)``, ``In(64)``, ``In(64)``
+        Payload word wanted, and what the ring and the session layer hold there, a cycle later.
+    kept_word, kept_index, kept : ``Out(64)``, ``Out(3)``, ``Out(1)``
+        Payload words of new data as they leave, for the ring.
+    starts, heads, beats : outputs
+        To the transmitter.
+
+    Raises
+    ------
+    ValueError
+        If a size does not fit its field.
+    """
+
+    def __init__(self, *, window: int, maximum_segment_size: int = 1460):
+        if not 1 <= window <= 65535:
+            raise ValueError(f"window must be 1 to 65535 bytes, was {window}")
+        if not 1 <= maximum_segment_size <= 65535:
+            raise ValueError(f"maximum_segment_size must be 1 to 65535 bytes, "
+                             f"was {maximum_segment_size}")
+        self.window = window
+        self.maximum_segment_size = maximum_segment_size
+        super().__init__({
+            "order":               In(OrderLane),
+            "segments":            In(stream.Signature(Segment)),
+            "arp":                 In(stream.Signature(ArpPacket)),
+            "cfg_addresses":       In(TcpAddresses),
+            "next_sequence":       In(32),
+            "acknowledgment":      In(32),
+            "sent_acknowledgment": Out(32),
+            "source_index":        Out(3),
+            "ring_word":           In(64),
+            "staged_word":         In(64),
+            "kept_word":           Out(64),
+            "kept_index":          Out(3),
+            "kept":                Out(1),
+            "starts":              Out(stream.Signature(FrameStart)),
+            "heads":               Out(data.ArrayLayout(8 * HEAD_BYTES, 2)),
+            "beats":               Out(FrameStream()),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        order, segment = self.order, self.segments.p
+
+        # What a frame has that starts now: 0 and 1 an order by its kind, 2 a segment, 3 ARP.
+        running, number = Signal(), Signal(4, init=_FIRST)
+        kind = Signal(2)
+        m.submodules.payload_sum = payload_sum = PayloadSum()
+        m.submodules.sums = sums = TransmitSums(
+            window=self.window, order_flags=_ORDER_FLAGS, time_to_live=_TIME_TO_LIVE)
+        arp_waited = Signal(range(HEAD_SETTLE_CYCLES + 1))
+        with m.If(~self.arp.valid | self.arp.ready | (running & (kind == 3))):
+            m.d.sync += arp_waited.eq(0)
+        with m.Elif(arp_waited != HEAD_SETTLE_CYCLES):
+            m.d.sync += arp_waited.eq(arp_waited + 1)
+
+        segment_ready = Signal()        # its sums are known
+        arp_ready = Signal()
+        m.d.comb += arp_ready.eq(arp_waited == HEAD_SETTLE_CYCLES)
+        chosen = Signal(2)
+        m.d.comb += [
+            chosen.eq(Mux(order.valid, order.kind, Mux(segment_ready, 2, 3))),
+            self.starts.valid.eq(order.valid | segment_ready | arp_ready),
+            order.started.eq(order.valid & self.starts.ready),
+            self.segments.ready.eq(segment_ready & self.starts.ready & ~order.valid),
+            self.arp.ready.eq(arp_ready & self.starts.ready & ~order.valid & ~segment_ready),
+        ]
+
+        # Lengths by kind, known before.
+        lengths = [Signal(8, name=f"length_{n}", reset_less=True) for n in range(4)]
+        for which in range(2):
+            m.d.sync += lengths[which].eq(PAYLOAD_OFFSET + order.bytes[which])
+        m.d.sync += lengths[2].eq(PAYLOAD_OFFSET + segment.length)
+        m.d.comb += lengths[3].eq(MAC.size + ARP.size)
+        tails = Array(Mux(length < 60, 60 % 8, length[:3]) for length in lengths)
+        ready_tail = [Signal(3, name=f"tail_{n}", reset_less=True) for n in range(4)]
+        m.d.sync += [ready_tail[n].eq(tails[n]) for n in range(4)]
+        m.d.comb += [self.starts.p.head.eq(chosen == 3),
+                     self.starts.p.tail.eq(Array(ready_tail)[chosen])]
+
+        # Taken when a frame starts.
+        sequence, acknowledgment = Signal(32, reset_less=True), Signal(32, reset_less=True)
+        flags, option = Signal(8, reset_less=True), Signal(reset_less=True)
+        length, source = Signal(8, reset_less=True), Signal(PayloadSource)
+        start = self.starts.valid & self.starts.ready
+        with m.If(start):
+            m.d.sync += [
+                running.eq(1), kind.eq(chosen), length.eq(Array(lengths)[chosen]),
+                sequence.eq(Mux(order.valid, self.next_sequence, sums.sent_sequence)),
+                acknowledgment.eq(Mux(order.valid, sums.sent_acknowledgment,
+                                      sums.segment_acknowledgment)),
+                flags.eq(Mux(order.valid, _ORDER_FLAGS, segment.flags)),
+                option.eq(~order.valid & (segment.source == PayloadSource.MAXIMUM_SEGMENT_SIZE)),
+                source.eq(segment.source),
+            ]
+        m.d.comb += [
+            sums.addresses.eq(self.cfg_addresses), sums.order_bytes.eq(order.bytes),
+            sums.order_sums.eq(order.ready_sums), sums.next_sequence.eq(self.next_sequence),
+            sums.acknowledgment.eq(self.acknowledgment), sums.segment.eq(segment),
+            sums.payload_sum.eq(payload_sum.total), sums.kind.eq(chosen), sums.start.eq(start),
+            sums.symbol_sum.eq(order.symbol_sum), sums.sum_a.eq(order.sum_a),
+            sums.sum_b.eq(order.sum_b),
+            self.sent_acknowledgment.eq(sums.sent_acknowledgment),
+        ]
+
+        # Payload words: of the order, or of the source a cycle after its index.
+        is_order = ~kind[1]
+        next_word = Signal(64, reset_less=True)
+        option_bytes = [C(ethernet.TcpOption.MAXIMUM_SEGMENT_SIZE, 8), C(4, 8),
+                        *octets(C(self.maximum_segment_size, 16))]
+        option_words = Array([Cat(C(0, 8 * PAYLOAD_LANE), *option_bytes[:2]),
+                              Cat(*option_bytes[2:], C(0, 48))] + [C(0, 64)] * (PAYLOAD_WORDS - 2))
+        option_word = Signal(64, reset_less=True)
+        m.d.sync += option_word.eq(option_words[self.source_index])
+
+        def from_source(which):
+            return Mux(which == PayloadSource.RING, self.ring_word,
+                       Mux(which == PayloadSource.STAGED, self.staged_word,
+                           Mux(which == PayloadSource.NONE, 0, option_word)))
+
+        m.d.sync += next_word.eq(Mux(
+            is_order, order.words[(number + 2 - _PAYLOAD_BEAT)[:3]], from_source(source)))
+
+        # A segment is offered once its payload has been summed; not while another one reads.
+        with m.FSM(name="preparation"):
+            with m.State("IDLE"):
+                with m.If(self.segments.valid & ~(running & kind[1])):
+                    m.d.comb += payload_sum.start.eq(1)
+                    m.next = "SUM"
+            with m.State("SUM"):
+                with m.If(payload_sum.done):
+                    m.next = "READY"
+            with m.State("READY"):
+                m.d.comb += segment_ready.eq(1)
+                with m.If(self.segments.ready):
+                    m.next = "IDLE"
+        m.d.comb += [
+            payload_sum.length.eq(segment.length),
+            payload_sum.word.eq(from_source(segment.source)),
+            self.source_index.eq(Mux(running & kind[1], (number + 3 - _PAYLOAD_BEAT)[:3],
+                                     payload_sum.index)),
+        ]
+
+        self._beats(m, running, number, kind, length, next_word, source, sequence, acknowledgment,
+                    flags, option, sums)
+        return m
+
+    def _beats(self, m, running, number, kind, length, next_word, source, sequence,
+               acknowledgment, flags, option, sums):
+        """Lay the frame out and hand it over beat by beat."""
+        addresses = self.cfg_addresses
+        target = Signal(ArpPacket, reset_less=True)
+        with m.If(~(running & (kind == 3))):
+            m.d.sync += Value.cast(target).eq(Value.cast(self.arp.p))
+
+        tcp = [C(0, 8)] * 64
+        arp = [C(0, 8)] * 48
+
+        def put(frame, base, field, value):
+            content = octets(Value.cast(value) if not isinstance(value, int)
+                             else C(value, field.bits))
+            assert len(content) == field.size
+            frame[base + field.offset:base + field.end] = content
+
+        for field, value in {
+            "destination": addresses.peer_mac, "source": addresses.local_mac,
+            "ethertype": int(EtherType.IPV4),
+        }.items():
+            put(tcp, 0, MAC.field(field), value)
+        for field, value in {
+            "version_ihl": 0x45, "flags_fragment_offset": int(Ipv4Flag.DONT_FRAGMENT),
+            "total_length": Cat((length - MAC.size)[:8], C(0, 8)),
+            "time_to_live": _TIME_TO_LIVE, "protocol": int(IpProtocol.TCP),
+            "header_checksum": sums.header_checksum, "source_address": addresses.local_address,
+            "destination_address": addresses.peer_address,
+        }.items():
+            put(tcp, _IP, IPV4.field(field), value)
+        for field, value in {
+            "source_port": addresses.local_port, "destination_port": addresses.peer_port,
+            "sequence_number": sequence, "acknowledgment_number": acknowledgment,
+            "data_offset": Mux(option, C(0x60, 8), C(0x50, 8)), "flags": flags,
+            "window": self.window,
+        }.items():
+            put(tcp, _TCP, TCP.field(field), value)
+        broadcast = (1 << 48) - 1
+        for field, value in {
+            "destination": Mux(target.reply, target.mac, C(broadcast, 48)),
+            "source": addresses.local_mac, "ethertype": int(EtherType.ARP),
+        }.items():
+            put(arp, 0, MAC.field(field), value)
+        for field, value in {
+            "hardware_type": 1, "protocol_type": int(EtherType.IPV4), "hardware_length": 6,
+            "protocol_length": 4,
+            "operation": Mux(target.reply, C(ethernet.ArpOperation.REPLY, 16),
+                             C(ethernet.ArpOperation.REQUEST, 16)),
+            "sender_hardware_address": addresses.local_mac,
+            "sender_protocol_address": addresses.local_address,
+            "target_hardware_address": Mux(target.reply, target.mac, C(0, 48)),
+            "target_protocol_address": target.address,
+        }.items():
+            put(arp, MAC.size, ARP.field(field), value)
+
+        def word(frame, index):
+            return Cat(*frame[8 * index:8 * index + 8])
+
+        m.d.sync += [self.heads[0].eq(Cat(*tcp[:HEAD_BYTES])),
+                     self.heads[1].eq(Cat(*arp[:HEAD_BYTES]))]
+
+        # `beat` holds the beat `number`, but for the first one and the late checksum.
+        beat, is_arp = Signal(64, reset_less=True), kind == 3
+        end = Signal(4, reset_less=True)
+        keep = Signal(8, reset_less=True)
+        m.d.comb += [end.eq((length - 1) >> 3),
+                     keep.eq(Array([0xFF] + [(1 << n) - 1 for n in range(1, 8)])[length[:3]])]
+        checksum = _TCP + TCP.field("checksum").offset
+        payload = self.beats.p
+        m.d.comb += [
+            payload.data.eq(beat), payload.first.eq(0), payload.last.eq(number == end),
+            payload.keep.eq(Mux(payload.last, keep, 0xFF)), self.beats.valid.eq(running),
+        ]
+        with m.If(number == _FIRST):
+            m.d.comb += payload.data.eq(Mux(is_arp, word(arp, _FIRST), word(tcp, _FIRST)))
+        with m.If((number == checksum // 8) & ~is_arp):
+            for index, byte in enumerate(octets(sums.checksum)):
+                m.d.comb += payload.data.word_select(checksum % 8 + index, 8).eq(byte)
+
+        with m.If(self.beats.ready & running):
+            m.d.sync += [number.eq(number + 1), beat.eq(next_word)]
+            for index in range(_FIRST, _PAYLOAD_BEAT):
+                following = word(tcp, index + 1)
+                if index + 1 == _PAYLOAD_BEAT:
+                    following = Cat(following[:8 * PAYLOAD_LANE], next_word[8 * PAYLOAD_LANE:])
+                if index + 1 < len(arp) // 8:
+                    following = Mux(is_arp, word(arp, index + 1), following)
+                with m.If(number == index):
+                    m.d.sync += beat.eq(following)
+            with m.If(payload.last):
+                m.d.sync += [running.eq(0), number.eq(_FIRST)]
+
+        m.d.comb += [
+            self.kept_word.eq(beat), self.kept_index.eq((number - _PAYLOAD_BEAT)[:3]),
+            self.kept.eq(running & self.beats.ready & (number >= _PAYLOAD_BEAT)
+                         & (~kind[1] | ((kind == 2) & (source == PayloadSource.STAGED)))),
+        ]
