@@ -1,1 +1,1 @@
-"""book."""
+"""Order books: the order table, the best levels beside the datapath, all levels in memory."""

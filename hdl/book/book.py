@@ -1,0 +1,124 @@
+"""Books of all symbols: from a message that names an order to the top of the book."""
+
+from amaranth import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from hdl.book.order_table import OrderTable
+from hdl.book.price_levels import PriceLevels
+from hdl.book.tick import TickConfig
+from hdl.book.top_cache import TopCache
+from hdl.profile import Profile
+from hdl.records import BookOperation, TopOfBook
+
+__all__ = ["Book"]
+
+
+class Book(wiring.Component):
+    """Keep the books of the watched symbols and publish the top after each message.
+
+    Latency: 4 cycles, `operations` transfer to `top_of_book.valid`, for an ADD when no older
+    operation is on its way; 8 cycles for every other operation, and for an ADD behind one.
+    Throughput: one operation every 2 cycles, a REPLACE in 4. Backpressure only while a side is
+    refilled or its window is emptied (see :class:`TopCache`), and with `cfg_hold`, under which
+    an operation is taken only when its predecessor and all upkeep it caused are done.
+
+    Members
+    -------
+    operations : ``In(stream.Signature(BookOperation))``
+    top_of_book : ``Out(stream.Signature(TopOfBook, always_ready=True))``
+    cfg_hold : ``In(1)``
+        Take operations one by one: a replay then loses no row to a moving window.
+    cfg_seeds : ``In``
+        Keys of the order table's hashes; taken over while it is empty.
+    tick_write, tick_symbol, tick : ``In``
+        Write the tick size of a symbol; only while it has no orders.
+    stale_symbols, incomplete_symbols : ``In(symbols)``
+        Mark books, see :class:`TopCache`.
+    clear : ``In(1)``
+        Forget every order and every mark.
+    ready : ``Out(1)``
+        Memories are cleared.
+    idle : ``Out(1)``
+        Every operation taken has been published and no upkeep is left.
+    stale, incomplete : ``Out(symbols)``
+    stat_* : ``Out(1)``
+        Pulses, see the parts.
+    """
+
+    def __init__(self, profile: Profile):
+        self.profile = profile
+        self.table = OrderTable(profile)
+        symbols = 1 << profile.symbol_bits
+        self.stats = ("stat_unknown_reference", "stat_duplicate_reference", "stat_overfill",
+                      "stat_overflow", "stat_off_grid", "stat_underflow", "stat_rebuild",
+                      "stat_refill")
+        super().__init__({
+            "operations": In(stream.Signature(BookOperation(profile))),
+            "top_of_book": Out(stream.Signature(TopOfBook(profile), always_ready=True)),
+            "cfg_hold": In(1),
+            "cfg_seeds": self.table.signature.members["cfg_seeds"],
+            "tick_write": In(1), "tick_symbol": In(profile.symbol_bits), "tick": In(TickConfig),
+            "stale_symbols": In(symbols), "incomplete_symbols": In(symbols),
+            "clear": In(1), "ready": Out(1), "idle": Out(1),
+            "stale": Out(symbols), "incomplete": Out(symbols),
+            "occupancy": Out(profile.count_bits),
+            **{name: Out(1) for name in self.stats},
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+
+        symbols = len(self.stale)
+        m.submodules.table = table = self.table
+        m.submodules.cache = cache = TopCache(self.profile)
+        m.submodules.levels = levels = PriceLevels(self.profile)
+        connect(m, table.updates, cache.updates)
+        connect(m, cache.walk, table.walk)
+        connect(m, cache.level_operations, levels.operations)
+        connect(m, levels.found, cache.found)
+        connect(m, cache.top_of_book, flipped(self.top_of_book))
+
+        # One message at a time under `cfg_hold`.
+        under_way = Signal()
+        wait = Signal(range(4))         # the cache's `idle` is a register behind
+        taken = self.operations.valid & self.operations.ready
+        with m.If(taken):
+            m.d.sync += [under_way.eq(1), wait.eq(3)]
+        with m.Elif(cache.settled):
+            m.d.sync += under_way.eq(0)
+        with m.If(~taken & ~under_way & (wait != 0)):
+            m.d.sync += wait.eq(wait - 1)
+        quiet = Signal()
+        m.d.comb += [
+            quiet.eq(~under_way & (wait == 0) & cache.idle),
+            Value.cast(table.operations.payload).eq(Value.cast(self.operations.payload)),
+            table.operations.valid.eq(self.operations.valid & (quiet | ~self.cfg_hold)),
+            self.operations.ready.eq(table.operations.ready & (quiet | ~self.cfg_hold)),
+            self.idle.eq(quiet),
+        ]
+
+        late = 1 << table.late_symbol_index
+        m.d.comb += [
+            table.cfg_seeds.eq(self.cfg_seeds),
+            table.clear.eq(self.clear), cache.clear.eq(self.clear), levels.clear.eq(self.clear),
+            self.ready.eq(table.cleared & ~cache.clearing & ~levels.clearing),
+            levels.config_write.eq(self.tick_write),
+            levels.config_symbol.eq(self.tick_symbol),
+            Value.cast(levels.config).eq(Value.cast(self.tick)),
+            cache.outside.eq(levels.outside), cache.outside_row.eq(levels.outside_row),
+            cache.outside_key.eq(levels.outside_key), cache.walk_ended.eq(levels.walk_ended),
+            cache.failed.eq(levels.failed), cache.failed_row.eq(levels.failed_row),
+            cache.levels_clearing.eq(levels.clearing),
+            cache.stale_symbols.eq(self.stale_symbols |
+                                   Mux(table.late_overflow, late, 0)[:symbols]),
+            cache.incomplete_symbols.eq(self.incomplete_symbols |
+                                        Mux(table.late_duplicate, late, 0)[:symbols]),
+            self.stale.eq(cache.stale), self.incomplete.eq(cache.incomplete),
+            self.occupancy.eq(table.occupancy),
+        ]
+        for part in (table, levels, cache):
+            for name in self.stats:
+                if name in part.signature.members:
+                    m.d.comb += getattr(self, name).eq(getattr(part, name))
+        return m

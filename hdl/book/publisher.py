@@ -1,0 +1,87 @@
+"""The best bid and offer of a symbol after each event."""
+
+from amaranth import *
+from amaranth.lib import memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hdl.book.layouts import row_bits
+from hdl.profile import Profile
+from hdl.records import TAG_BITS, TopLevel, TopOfBook
+
+__all__ = ["TopPublisher"]
+
+
+class TopPublisher(wiring.Component):
+    """Join a side's new best level with the other side's and say whether it changed.
+
+    Latency: 1 cycle, `publish` to `top_of_book.valid`. Throughput: 1 event per cycle.
+
+    Members
+    -------
+    publish : ``In(1)``
+        An event of side `row` has ended.
+    row, top, known : ``In``
+        The side, its best level (all zero if it has none) and whether that is known.
+    tag, execution, traded : ``In``
+        Of the event.
+    other_known : ``In(1)``
+        The best level of the other side is known.
+    stale, incomplete : ``In(1)``
+        Of the symbol, this event included.
+    clear : ``In(1)``, clear_row : ``In``
+        Write zero into a row.
+    top_of_book : ``Out(stream.Signature(TopOfBook, always_ready=True))``
+    """
+
+    def __init__(self, profile: Profile):
+        self.profile = profile
+        rows = row_bits(profile)
+        super().__init__({
+            "publish": In(1), "row": In(rows), "top": In(TopLevel), "known": In(1),
+            "tag": In(TAG_BITS), "execution": In(1), "traded": In(32),
+            "other_known": In(1), "stale": In(1), "incomplete": In(1),
+            "clear": In(1), "clear_row": In(rows),
+            "top_of_book": Out(stream.Signature(TopOfBook(profile), always_ready=True)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+
+        m.submodules.published = published = memory.Memory(
+            shape=TopLevel, depth=1 << len(self.row), init=[])
+        own = published.read_port(domain="comb")
+        other = published.read_port(domain="comb")
+        write = published.write_port()
+        m.d.comb += [
+            own.addr.eq(self.row),
+            other.addr.eq(self.row ^ 1),
+            write.addr.eq(Mux(self.clear, self.clear_row, self.row)),
+            Value.cast(write.data).eq(Mux(self.clear, 0, Value.cast(self.top))),
+            write.en.eq(self.clear | (self.publish & self.known)),
+        ]
+
+        out = self.top_of_book.p
+        before = Signal(TopLevel, reset_less=True)
+        new = Signal(TopLevel, reset_less=True)
+        known = Signal(reset_less=True)
+        asks = self.row[0]
+        top = Mux(self.known, Value.cast(self.top), Value.cast(own.data))
+        m.d.sync += [
+            self.top_of_book.valid.eq(self.publish & ~self.clear),
+            Value.cast(before).eq(Value.cast(own.data)),
+            Value.cast(new).eq(Value.cast(self.top)),
+            known.eq(self.known),
+            out.symbol_index.eq(self.row >> 1),
+            Value.cast(out.side).eq(asks),
+            out.tag.eq(self.tag),
+            Value.cast(out.bid).eq(Mux(asks, Value.cast(other.data), top)),
+            Value.cast(out.ask).eq(Mux(asks, top, Value.cast(other.data))),
+            out.stale.eq(self.stale | ~self.known | ~self.other_known),
+            out.incomplete.eq(self.incomplete),
+            out.exact.eq(~self.stale & self.known & self.other_known & ~self.incomplete),
+            out.execution.eq(self.execution),
+            out.traded.eq(self.traded),
+        ]
+        m.d.comb += out.changed.eq(
+            known & ((before.price != new.price) | (before.quantity != new.quantity)))
+        return m

@@ -1,0 +1,289 @@
+"""Books against a plain dictionary of orders, under random operations."""
+
+import random
+from dataclasses import dataclass, field
+
+import pytest
+
+from hdl.book.book import Book
+from hdl.book.tick import reciprocal
+from hdl.profile import Profile
+from hdl.records import OperationKind, Side
+from tests.support.streams import always, run, stalls
+
+SMALL = Profile(name="small", symbols=2, window_ticks=64, orders=256, cached_levels=4,
+                frame_buffer_bytes=4096, tcp_ring_bytes=4096, event_ring_bytes=4096)
+
+
+@dataclass
+class Reference:
+    """Orders of all symbols, and the best level of each side worked out from them."""
+
+    orders: dict = field(default_factory=dict)      # (symbol, reference) -> [side, price, shares]
+
+    def apply(self, op: dict) -> None:
+        key = (op["symbol_index"], op["reference"])
+        kind = op["kind"]
+        if kind == OperationKind.ADD:
+            self.orders[key] = [op["side"], op["price"], op["shares"]]
+        elif key not in self.orders:
+            return
+        elif kind == OperationKind.REDUCE:
+            order = self.orders[key]
+            order[2] -= min(op["shares"], order[2])
+            if order[2] == 0:
+                del self.orders[key]
+        elif kind == OperationKind.DELETE:
+            del self.orders[key]
+        else:
+            side, _, _ = self.orders.pop(key)
+            self.orders[op["symbol_index"], op["new_reference"]] = [
+                side, op["price"], op["shares"]]
+
+    def top(self, symbol: int) -> tuple:
+        result = []
+        for side, best in ((Side.BUY, max), (Side.SELL, min)):
+            mine = [(p, q) for (s, _), (d, p, q) in self.orders.items()
+                    if s == symbol and d == side]
+            price = best((p for p, _ in mine), default=0)
+            at = [q for p, q in mine if p == price]
+            result.append((price, sum(at), len(at)))
+        return tuple(result)
+
+
+def random_operations(rng: random.Random, count: int, *, spread: int, tick: int,
+                      live: int, jump: float = 0.0) -> list:
+    """Make operations round a wandering price; `spread` ticks wide, up to `live` orders."""
+    reference = Reference()
+    operations = []
+    centre = 5000
+    fresh = 1
+    while len(operations) < count:
+        symbol = rng.randrange(2)
+        centre = max(spread + 1, centre + rng.randrange(-2, 3))
+        if rng.random() < jump:
+            centre = rng.randrange(spread + 1, 20000)
+        mine = [r for s, r in reference.orders if s == symbol]
+        kind = rng.choice([OperationKind.ADD] * 4 + [OperationKind.REDUCE] * 2 +
+                          [OperationKind.DELETE] * 2 + [OperationKind.REPLACE] * 2)
+        if len(mine) > live:
+            kind = OperationKind.DELETE
+        side = rng.choice([Side.BUY, Side.SELL])
+        away = int(abs(rng.gauss(0, spread / 2)))
+        price = (centre - away if side == Side.BUY else centre + away) * tick
+        op = {"kind": kind, "symbol_index": symbol, "tag": len(operations) % 32,
+              "reference": fresh * 0x9E3779B97F4A7C15 % 2**64, "new_reference": 0,
+              "side": side, "shares": rng.randrange(1, 400), "price": max(price, tick)}
+        if kind != OperationKind.ADD:
+            if not mine:
+                continue
+            # Mostly an order at, or near, the touch: that is where the work is.
+            if rng.random() < 0.7:
+                mine.sort(key=lambda r: (reference.orders[symbol, r][0] == Side.BUY,
+                                         -reference.orders[symbol, r][1]
+                                         if reference.orders[symbol, r][0] == Side.BUY
+                                         else reference.orders[symbol, r][1]))
+                mine = mine[:3]
+            op["reference"] = rng.choice(mine)
+            op["new_reference"] = fresh * 0x9E3779B97F4A7C15 % 2**64
+            order = reference.orders[symbol, op["reference"]]
+            if kind == OperationKind.REDUCE:
+                op["shares"] = rng.choice([order[2], rng.randrange(1, order[2] + 1)])
+            if kind == OperationKind.REPLACE:
+                op["side"] = order[0]
+                price = (centre - away if order[0] == Side.BUY else centre + away) * tick
+                op["price"] = rng.choice([max(price, tick), order[1]])
+        fresh += 1
+        reference.apply(op)
+        operations.append(op)
+    return operations
+
+
+def replay(operations: list, *, hold: bool, go=always, tick: int = 100,
+           cycles: int = 200_000) -> tuple:
+    """Run operations through a book; return its published tops and the state at the end."""
+    dut = Book(SMALL)
+    out = []
+    final = {}
+
+    async def bench(ctx):
+        for symbol in range(2):
+            divider = reciprocal(tick)
+            ctx.set(dut.tick_symbol, symbol)
+            ctx.set(dut.tick, {"tick_size": tick, "multiplier": divider.multiplier,
+                               "exponent": divider.exponent})
+            ctx.set(dut.tick_write, 1)
+            await ctx.tick()
+        ctx.set(dut.tick_write, 0)
+        ctx.set(dut.cfg_hold, hold)
+        await ctx.tick().until(dut.ready)
+        for op in operations:
+            while not go():
+                await ctx.tick()
+            ctx.set(dut.operations.payload, op)
+            ctx.set(dut.operations.valid, 1)
+            await ctx.tick().until(dut.operations.ready)
+            ctx.set(dut.operations.valid, 0)
+        await ctx.tick().repeat(20)
+        await ctx.tick().until(dut.idle)
+        await ctx.tick().repeat(5)
+        final["stale"] = ctx.get(dut.stale)
+        final["incomplete"] = ctx.get(dut.incomplete)
+        final["counts"] = counts
+
+    counts = dict.fromkeys(dut.stats, 0)
+
+    async def watch(ctx):
+        signals = [getattr(dut, name) for name in dut.stats]
+        while True:
+            _, _, valid, payload, *stats = await ctx.tick().sample(
+                dut.top_of_book.valid, dut.top_of_book.payload, *signals)
+            for name, value in zip(dut.stats, stats, strict=True):
+                counts[name] += value
+            if valid:
+                out.append(payload)
+
+    run(dut, bench, background=[watch], cycles=cycles)
+    return out, final
+
+
+def sides(top) -> tuple:
+    return tuple((int(level.price), int(level.quantity), int(level.count))
+                 for level in (top.bid, top.ask))
+
+
+@pytest.mark.parametrize(("seed", "spread", "jump", "live", "chance"), [
+    (1, 12, 0.0, 30, 1.0), (2, 40, 0.0, 60, 1.0), (3, 12, 0.02, 30, 1.0),
+    (4, 3, 0.0, 12, 0.3), (5, 30, 0.05, 40, 0.3),
+])
+def test_every_event_is_exact_when_held(seed, spread, jump, live, chance):
+    operations = random_operations(random.Random(seed), 600, spread=spread, tick=100, live=live,
+                                   jump=jump)
+    tops, final = replay(operations, hold=True, go=stalls(seed, chance))
+    reference = Reference()
+    latest = {}
+    position = 0
+    for op in operations:
+        before = reference.top(op["symbol_index"])
+        reference.apply(op)
+        want = reference.top(op["symbol_index"])
+        changed = [w[:2] for w in want] != [b[:2] for b in before]
+        # A side in rebuild is published as stale first, then as it is.
+        while not tops[position].exact and tops[position].tag == op["tag"]:
+            position += 1
+        got = tops[position]
+        position += 1
+        assert got.tag == op["tag"]
+        assert sides(got) == want
+        assert got.changed == changed
+        assert got.exact
+        latest[op["symbol_index"]] = got
+    assert position == len(tops)
+    assert final["stale"] == 0
+    assert final["incomplete"] == 0
+    assert final["counts"]["stat_off_grid"] == final["counts"]["stat_underflow"] == 0
+    if jump:
+        assert final["counts"]["stat_rebuild"] > 0
+
+
+@pytest.mark.parametrize(("seed", "spread", "jump", "live"), [
+    (11, 12, 0.0, 30), (12, 40, 0.0, 60), (13, 12, 0.02, 30), (14, 3, 0.0, 12), (15, 30, 0.05, 40),
+    (16, 8, 0.0, 40),
+])
+def test_at_full_rate_a_top_is_exact_or_says_that_it_is_not(seed, spread, jump, live):
+    operations = random_operations(random.Random(seed), 800, spread=spread, tick=100, live=live,
+                                   jump=jump)
+    tops, final = replay(operations, hold=False)
+    reference = Reference()
+    position = 0
+    exact = 0
+    silent = 0
+    for op in operations:
+        reference.apply(op)
+        # An event whose side has to be rebuilt first says nothing until that is done.
+        if position == len(tops) or tops[position].tag != op["tag"]:
+            silent += 1
+            continue
+        got = tops[position]
+        position += 1
+        if got.exact:
+            exact += 1
+            assert sides(got) == reference.top(op["symbol_index"])
+        # Tops that come back between two events carry the tag of the one before.
+        while position < len(tops) and tops[position].tag == op["tag"]:
+            if tops[position].exact:
+                assert sides(tops[position]) == reference.top(int(tops[position].symbol_index))
+            position += 1
+    assert position == len(tops)
+    assert final["stale"] == 0
+    assert final["incomplete"] == 0
+    assert final["counts"]["stat_underflow"] == final["counts"]["stat_off_grid"] == 0
+    # With an operation every other cycle a walk gets few slots; still it must come to an end.
+    assert silent <= final["counts"]["stat_rebuild"]
+    assert exact > len(operations) // 5
+
+
+def single(symbol: int, side: Side, reference: int, price: int, shares: int = 100, tag: int = 0,
+           kind: OperationKind = OperationKind.ADD) -> dict:
+    return {"kind": kind, "symbol_index": symbol, "tag": tag, "reference": reference,
+            "new_reference": 0, "side": side, "shares": shares, "price": price}
+
+
+def test_latency_of_an_add_alone_is_4_cycles_and_of_a_delete_8():
+    dut = Book(SMALL)
+    measured = []
+
+    async def bench(ctx):
+        ctx.set(dut.tick, {"tick_size": 100, "multiplier": reciprocal(100).multiplier,
+                           "exponent": reciprocal(100).exponent})
+        ctx.set(dut.tick_write, 1)
+        await ctx.tick().until(dut.ready)
+        for op in (single(0, Side.BUY, 1, 5000),
+                   single(0, Side.BUY, 1, 0, kind=OperationKind.DELETE)):
+            ctx.set(dut.operations.payload, op)
+            ctx.set(dut.operations.valid, 1)
+            await ctx.tick().until(dut.operations.ready)
+            ctx.set(dut.operations.valid, 0)
+            cycles = 1
+            while not ctx.get(dut.top_of_book.valid):
+                await ctx.tick()
+                cycles += 1
+            measured.append(cycles)
+            await ctx.tick().repeat(30)
+
+    run(dut, bench, cycles=2000)
+    assert measured == [4, 8]
+
+
+def test_price_off_the_grid_inside_the_window_makes_the_symbol_stale():
+    operations = [single(0, Side.BUY, 1, 5000), single(0, Side.BUY, 2, 4950, tag=1),
+                  single(1, Side.BUY, 3, 5000, tag=2)]
+    tops, final = replay(operations, hold=True)
+    assert final["counts"]["stat_off_grid"] == 1
+    assert final["stale"] == 0b01
+    assert [bool(top.exact) for top in tops] == [True, True, True]
+    assert sides(tops[1])[0] == (5000, 100, 1)
+
+
+def test_unknown_reference_changes_nothing_and_marks_the_book_incomplete():
+    operations = [single(0, Side.BUY, 1, 5000),
+                  single(0, Side.BUY, 77, 0, tag=1, kind=OperationKind.DELETE)]
+    tops, final = replay(operations, hold=False)
+    assert sides(tops[1]) == sides(tops[0])
+    assert not tops[1].changed
+    assert not tops[1].exact
+    assert tops[1].incomplete
+    assert final["incomplete"] == 0b01
+    assert final["counts"]["stat_unknown_reference"] == 1
+
+
+def test_stub_quote_first_then_the_real_touch_moves_the_window_without_losing_the_top():
+    operations = [single(0, Side.BUY, 1, 100), single(0, Side.BUY, 2, 1_605_800, tag=1),
+                  single(0, Side.BUY, 3, 1_605_700, tag=2),
+                  single(0, Side.BUY, 2, 0, tag=3, kind=OperationKind.DELETE),
+                  single(0, Side.BUY, 3, 0, tag=4, kind=OperationKind.DELETE)]
+    tops, final = replay(operations, hold=True)
+    assert [sides(top)[0][0] for top in tops if top.exact] == [
+        100, 1_605_800, 1_605_800, 1_605_700, 100]
+    assert final["counts"]["stat_rebuild"] >= 1
+    assert final["stale"] == 0
