@@ -1,5 +1,7 @@
 """Score against thresholds: whether to buy, to sell, to take an order back, or nothing."""
 
+from itertools import pairwise
+
 from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
@@ -93,7 +95,7 @@ class ThresholdStrategy(wiring.Component):
         stages = [Signal(Candidate(self.profile), name=f"candidate_{n + 1}", reset_less=True)
                   for n in range(self.delay)]
         m.d.sync += Value.cast(stages[0]).eq(Value.cast(self.candidates.p))
-        for earlier, later in zip(stages, stages[1:], strict=False):
+        for earlier, later in pairwise(stages):
             m.d.sync += Value.cast(later).eq(Value.cast(earlier))
         coming, candidate = stages[-2], stages[-1]
 
