@@ -1,0 +1,258 @@
+"""XgmiiReceiver: alignment, lengths, gaps, faults, verdicts."""
+
+import random
+
+import pytest
+
+from hdl.net.xgmii_receiver import VERDICT_CYCLES, XgmiiReceiver
+from sim.golden.ethernet import verdict
+from tests.support.streams import run
+from tests.support.xgmii import ERROR, IDLE, SEQUENCE, Line, with_fcs
+
+PULSES = ("frames_good", "bad_fcs", "runt", "oversize", "error_char", "bad_preamble", "fault")
+
+
+class Received:
+    """Everything that came out: frames, their stamps, verdicts, cycles and counts."""
+
+    def __init__(self):
+        self.frames = []
+        self.stamps = []
+        self.first_cycles = []
+        self.last_cycles = []
+        self.verdicts = []
+        self.verdict_cycles = []
+        self.counts = dict.fromkeys(PULSES, 0)
+
+
+def receive(line: Line, *, maximum: int = 1526) -> Received:
+    """Feed a line; the word number is the cycle."""
+    dut = XgmiiReceiver()
+    out = Received()
+    line.idle(72)
+    words = line.words()
+
+    async def bench(ctx):
+        ctx.set(dut.cfg_max_frame_bytes, maximum)
+        current = None
+        for cycle, word in enumerate(words):
+            ctx.set(dut.word, word)
+            ctx.set(dut.now_cycles, cycle)
+            (_, _, valid, beat, info, verdict_valid, good, *pulses) = await ctx.tick().sample(
+                dut.beats.valid, dut.beats.payload, dut.frame_info, dut.verdicts.valid,
+                dut.verdicts.payload.good, *(getattr(dut, f"stat_{name}") for name in PULSES))
+            if valid:
+                assert beat.first == (current is None)
+                if beat.first:
+                    current = b""
+                    out.stamps.append(info.start_cycles)
+                    out.first_cycles.append(cycle)
+                count = beat.keep.bit_count()
+                assert beat.keep == (1 << count) - 1 and (count == 8 or beat.last) and count
+                octets = beat.data.to_bytes(8, "little")
+                assert not any(octets[count:])
+                current += octets[:count]
+                if beat.last:
+                    out.frames.append(current)
+                    out.last_cycles.append(cycle)
+                    current = None
+            if verdict_valid:
+                out.verdicts.append(good)
+                out.verdict_cycles.append(cycle)
+            for name, pulse in zip(PULSES, pulses):
+                out.counts[name] += pulse
+        assert current is None
+
+    run(dut, bench, cycles=len(words) + 10)
+    assert out.verdict_cycles == [cycle + VERDICT_CYCLES for cycle in out.last_cycles]
+    assert len(out.frames) == sum(out.counts[name] for name in PULSES[:5])
+    assert sum(out.verdicts) == out.counts["frames_good"]
+    return out
+
+
+def random_frame(rng: random.Random, length: int) -> bytes:
+    return with_fcs(rng.randbytes(length - 4), pad=False)
+
+
+@pytest.mark.parametrize("gap", [5, 12])
+def test_every_length_behind_each_other_in_both_lanes(gap):
+    rng = random.Random(1)
+    line = Line()
+    line.idle(16)
+    sent, starts = [], []
+    for lane in (0, 4):
+        for length in [*range(64, 81), 1518, 1526]:
+            frame = random_frame(rng, length)
+            starts.append(line.frame(frame, lane=lane, gap=gap))
+            sent.append(frame)
+    for length in range(64, 81):  # wherever Start falls
+        frame = random_frame(rng, length)
+        starts.append(line.frame(frame, gap=gap))
+        sent.append(frame)
+    out = receive(line)
+    assert out.frames == sent
+    assert out.verdicts == [1] * len(sent)
+    assert out.counts == dict.fromkeys(PULSES, 0) | {"frames_good": len(sent)}
+    assert out.stamps == starts
+
+
+@pytest.mark.parametrize("lane", [0, 4])
+def test_start_directly_behind_terminate(lane):
+    rng = random.Random(2)
+    line = Line()
+    line.idle(8)
+    sent = []
+    for length in [*range(64, 73)] * 2:
+        frame = random_frame(rng, length)
+        line.frame(frame, lane=lane if not sent else None, gap=1)
+        sent.append(frame)
+    out = receive(line)
+    assert out.frames == sent
+    assert all(out.verdicts)
+
+
+def test_latency_is_one_cycle_from_the_word_that_completes_a_beat():
+    for lane, words_to_first_beat in ((0, 1), (4, 2)):
+        line = Line()
+        line.idle(24)
+        start = line.frame(random_frame(random.Random(3), 72), lane=lane)
+        out = receive(line)
+        completed = start + words_to_first_beat
+        assert out.first_cycles == [completed + 1]
+        assert out.last_cycles == [completed + 1 + 8]
+
+
+def test_wrong_fcs_in_every_bit_of_the_last_word_and_beyond():
+    rng = random.Random(4)
+    line = Line()
+    line.idle(8)
+    sent = []
+    for length in range(64, 72):
+        good = random_frame(rng, length)
+        for place in [*range(length - 12, length), rng.randrange(length)]:
+            bad = bytearray(good)
+            bad[place] ^= 1 << rng.randrange(8)
+            line.frame(bytes(bad))
+            sent.append(bytes(bad))
+        line.frame(good)
+        sent.append(good)
+    out = receive(line)
+    assert out.frames == sent
+    assert out.verdicts == [verdict(frame) == "frames_good" for frame in sent]
+    assert out.counts["frames_good"] == 8
+
+
+def test_runts_are_bad_whatever_their_fcs():
+    rng = random.Random(5)
+    line = Line()
+    line.idle(8)
+    sent = []
+    for length in [*range(5, 64), 64]:
+        sent.append(random_frame(rng, length))
+        line.frame(sent[-1])
+    out = receive(line)
+    assert out.frames == sent
+    assert out.counts["runt"] == 59
+    assert out.verdicts == [0] * 59 + [1]
+
+
+@pytest.mark.parametrize("maximum", [1518, 1520, 1526, 100])
+def test_oversize_is_cut(maximum):
+    rng = random.Random(6)
+    line = Line()
+    line.idle(8)
+    lengths = [maximum, maximum + 1, maximum + 7, maximum + 8, 2 * maximum, maximum]
+    sent = []
+    for lane in (0, 4):
+        for length in lengths:
+            sent.append(random_frame(rng, length))
+            line.frame(sent[-1], lane=lane)
+    out = receive(line, maximum=maximum)
+    for got, want in zip(out.frames, sent, strict=True):
+        if len(want) <= maximum:
+            assert got == want
+        else:
+            assert maximum < len(got) <= maximum + 8
+            assert want.startswith(got)
+    assert out.verdicts == [length <= maximum for length in lengths] * 2
+    assert out.counts["oversize"] == 8
+
+
+@pytest.mark.parametrize("lane", [0, 4])
+def test_control_character_in_a_frame_ends_it_as_bad(lane):
+    rng = random.Random(7)
+    line = Line()
+    line.idle(8)
+    want = []
+    for place in range(96, 112):
+        for character in (ERROR, IDLE, SEQUENCE):
+            frame = random_frame(rng, 120)
+            line.frame(frame, lane=lane, control=[(place, character)])
+            want.append(frame[:place])
+        frame = random_frame(rng, 70)
+        line.frame(frame, lane=lane)
+        want.append(frame)
+    out = receive(line)
+    assert out.frames == want
+    assert out.verdicts == [0, 0, 0, 1] * 16
+    assert out.counts["error_char"] == 48
+
+
+@pytest.mark.parametrize("lane", [0, 4])
+def test_start_inside_a_frame_ends_it_and_begins_the_next(lane):
+    rng = random.Random(8)
+    line = Line()
+    line.idle(8)
+    want = []
+    for length in range(64, 80):
+        cut = random_frame(rng, length)
+        line.frame(cut, lane=lane, terminate=False)
+        line.lanes += [(0xAA, False)] * (-len(line.lanes) % 4)
+        good = random_frame(rng, 68)
+        padding = -(8 + len(cut)) % 4
+        line.frame(good)
+        want += [cut + b"\xAA" * padding, good]
+    out = receive(line)
+    assert out.frames == want
+    assert out.verdicts == [0, 1] * 16
+    assert out.counts["error_char"] == 16
+
+
+def test_bad_preamble_is_no_frame():
+    rng = random.Random(9)
+    line = Line()
+    line.idle(8)
+    want = []
+    for lane in (0, 4):
+        for preamble in (b"\x55" * 5 + b"\xD5", b"\x55" * 7, b"\x55" * 5 + b"\xD5\xD5",
+                         b"\x54" + b"\x55" * 5 + b"\xD5"):
+            line.frame(random_frame(rng, 64), lane=lane, preamble=preamble)
+            want.append(random_frame(rng, 64))
+            line.frame(want[-1])
+    out = receive(line)
+    assert out.frames == want
+    assert all(out.verdicts)
+    assert out.counts["bad_preamble"] == 8
+
+
+def test_frame_without_bytes_vanishes():
+    line = Line()
+    line.idle(8)
+    line.frame(b"", lane=0)
+    line.frame(b"", lane=4)
+    frame = random_frame(random.Random(10), 64)
+    line.frame(frame, lane=0)
+    out = receive(line)
+    assert out.frames == [frame]
+    assert out.counts["frames_good"] == 1
+
+
+def test_link_faults_are_counted():
+    line = Line()
+    line.idle(8)
+    line.lanes += [(SEQUENCE, True), (0, False), (0, False), (1, False)] * 6
+    frame = random_frame(random.Random(11), 64)
+    line.frame(frame, lane=0)
+    out = receive(line)
+    assert out.counts["fault"] == 3
+    assert out.frames == [frame]
