@@ -84,7 +84,7 @@ _CONTROL = Block(name="control", base=0x0100, description="Modes and state of th
     _flags("status", _R, "What the core is doing.",
            memories_cleared="All memories are cleared after a reset; until then nothing is "
                             "accepted.",
-           walking="A side of a book is being rebuilt.",
+           upkeep="An operation, a rebuild or a refill of a book is under way.",
            feed_idle="No frame, message or operation is in the feed path."),
 ))
 
@@ -106,6 +106,10 @@ _FEED = Block(name="feed", base=0x0200, description="The market data stream; cha
     _word("load_sequence", _PULSE, "Makes next_sequence the number expected next.", width=1),
     _word("market_code", _RW, "Market whose operational halts count, an ASCII letter.", width=8,
           reset=ord("Q")),
+    _word("trading_events", _RW, "System events after which trading is allowed: bits 0 to 5 for "
+                                 "O, S, Q, M, E, C.", width=6, reset=0b000100),
+    _word("lift_market_halt", _PULSE, "Ends the market-wide halt; the feed has no message that "
+                                      "does.", width=1),
 ))
 
 _ORDER_TABLE = Block(name="order_table", base=0x0300,

@@ -85,8 +85,8 @@ def test_version_is_that_of_the_project():
 
 def test_fields_of_a_word():
     status = register_map(symbols=1)["control.status"].register
-    assert status.field("walking").mask == 2
-    assert status.field("walking").extract(0b010) == 1
+    assert status.field("upkeep").mask == 2
+    assert status.field("upkeep").extract(0b010) == 1
     assert status.field("feed_idle").extract(0b011) == 0
     with pytest.raises(RegisterError, match="register status has no field colour"):
         status.field("colour")
