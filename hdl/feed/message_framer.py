@@ -4,8 +4,9 @@ from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.feed.datagram import DatagramInfo, FrameOutcome
 from hdl.feed.sequence_tracker import HEADER_BEAT, PAYLOAD_OFFSETS, SequenceTracker, big_endian
+from hdl.net.datagram_receiver import DatagramInfo
+from hdl.net.frame_buffer import FrameOutcome
 from hdl.records import FeedMessage
 from hdl.stream import BEAT_BYTES, FrameStream
 from proto.wire import ethernet, moldudp64
@@ -73,7 +74,8 @@ class MessageFramer(wiring.Component):
                         "stat_foreign_session")
 
     def __init__(self):
-        tracker = SequenceTracker().signature.members
+        self._tracker = SequenceTracker()
+        tracker = self._tracker.signature.members
         super().__init__({
             "beats":          In(FrameStream()),
             "datagram":       In(DatagramInfo),
@@ -159,7 +161,7 @@ class MessageFramer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.tracker = tracker = SequenceTracker()
+        m.submodules.tracker = tracker = self._tracker
         for name in self._TRACKER_INPUTS:
             m.d.comb += getattr(tracker, name).eq(getattr(self, name))
         for name in self._TRACKER_OUTPUTS:

@@ -1,0 +1,356 @@
+"""TotalView-ITCH 5.0 messages to book operations and news of trading state."""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from hdl.feed.sequence_tracker import big_endian
+from hdl.profile import Profile
+from hdl.records import (
+    TAG_BITS,
+    AdminKind,
+    AdminMessage,
+    BookOperation,
+    FeedMessage,
+    MessageContext,
+    OperationKind,
+)
+from hdl.stream import BEAT_BYTES
+from proto.wire import itch50
+from proto.wire.message import Field
+
+__all__ = ["ItchDecoder"]
+
+_LENGTH_BITS = max(message.size for message in itch50.MESSAGES.values()).bit_length()
+
+#: Operation of every message type that changes a book.
+_OPERATIONS = {
+    itch50.ADD_ORDER: OperationKind.ADD,
+    itch50.ADD_ORDER_MPID: OperationKind.ADD,
+    itch50.ORDER_EXECUTED: OperationKind.REDUCE,
+    itch50.ORDER_EXECUTED_WITH_PRICE: OperationKind.REDUCE,
+    itch50.ORDER_CANCEL: OperationKind.REDUCE,
+    itch50.ORDER_DELETE: OperationKind.DELETE,
+    itch50.ORDER_REPLACE: OperationKind.REPLACE,
+}
+
+#: Kind, code field and market field of every message type that concerns trading state.
+_ADMIN = {
+    itch50.SYSTEM_EVENT: (AdminKind.SYSTEM_EVENT, "event_code", None),
+    itch50.STOCK_DIRECTORY: (AdminKind.DIRECTORY, None, None),
+    itch50.STOCK_TRADING_ACTION: (AdminKind.TRADING_ACTION, "trading_state", None),
+    itch50.OPERATIONAL_HALT:
+        (AdminKind.OPERATIONAL_HALT, "operational_halt_action", "market_code"),
+    itch50.MWCB_STATUS: (AdminKind.MWCB_STATUS, "breached_level", None),
+    itch50.REG_SHO_RESTRICTION: (AdminKind.REG_SHO, "reg_sho_action", None),
+}
+
+#: Those that concern the whole market, whatever their stock locate.
+_MARKET_WIDE = (itch50.SYSTEM_EVENT, itch50.MWCB_STATUS)
+
+_TypeFlags = data.StructLayout({
+    "known": 1,
+    "length": _LENGTH_BITS,
+    "operation": 1,
+    "kind": OperationKind,
+    "execution": 1,
+    "admin": 1,
+    "admin_kind": AdminKind,
+    "market_wide": 1,
+})
+
+#: Place of the last byte that any field is taken from.
+_LAST_BYTE = max(message.field(name).end for message in _OPERATIONS for name in ("price", "shares")
+                 if name in message) - 1
+
+
+def _shared(name: str, *messages) -> Field:
+    """Return the field `name` that all messages have at the same place.
+
+    Raises
+    ------
+    ValueError
+        If they have not.
+    """
+    places = {(message.field(name).offset, message.field(name).end) for message in messages}
+    if len(places) != 1:
+        raise ValueError(f"{name} must be at one place, was at {places}")
+    return messages[0].field(name)
+
+
+_REFERENCE = _shared("order_reference_number", *(
+    message for message, kind in _OPERATIONS.items() if kind is not OperationKind.REPLACE))
+_ADDS = (itch50.ADD_ORDER, itch50.ADD_ORDER_MPID)
+_EXECUTIONS = (itch50.ORDER_EXECUTED, itch50.ORDER_EXECUTED_WITH_PRICE)
+
+
+class ItchDecoder(wiring.Component):
+    """Decode the messages that concern watched symbols or the market.
+
+    Latency: 1 cycle, `messages` transfer of a message's last window to `operations.valid`; from
+    there 2 cycles to `admin.valid`, about 8 for the directory of a stock.
+    Throughput: 1 window per cycle while each operation is taken in its first cycle; a message's
+    last window waits while an operation is held. `messages.ready` comes from registers.
+
+    Each message that yields an operation or an admin message, and each directory, gets the next
+    tag; what caused it can be read by that tag until thirty-two more have followed.
+    A message of a known type and a wrong length is not acted on, and data are in doubt from there.
+    Unknown types, other symbols and messages not accepted are passed over.
+
+    Parameters
+    ----------
+    profile : Profile
+        Gives the width of a symbol index.
+
+    Members
+    -------
+    messages : ``In(stream.Signature(FeedMessage))``
+        Messages in order.
+    operations : ``Out(stream.Signature(BookOperation(profile)))``
+        Operations on books, in order.
+    admin : ``Out(stream.Signature(AdminMessage(profile), always_ready=True))``
+        News of trading state.
+    frame_settled, frame_good : ``In(1)``
+        Pulse: every message of a frame is in, and whether its checksum was right.
+    stale_symbols : ``Out(symbols)``
+        One-cycle pulse: books changed by a frame whose checksum proved wrong.
+    stream_stale : ``Out(1)``
+        Pulse: data are in doubt for every symbol.
+    locate, look_up, watched, symbol_index, directory, directory_stock, directory_locate, \
+learned, learned_index, unknown
+        To a :class:`~hdl.feed.symbol_filter.SymbolFilter`.
+    context_tag : ``In(TAG_BITS)``
+        Tag to read; of an operation, from the cycle after `operations.valid` rose.
+    context : ``Out(MessageContext)``
+        What caused it, 1 cycle later.
+    stat_operations, stat_admin, stat_unwatched, stat_unknown_type, stat_bad_length : ``Out(1)``
+        One-cycle pulses, at most one of them a message.
+    """
+
+    def __init__(self, profile: Profile):
+        self.profile = profile
+        locate_bits = itch50.HEADER.field("stock_locate").bits
+        super().__init__({
+            "messages":          In(stream.Signature(FeedMessage)),
+            "operations":        Out(stream.Signature(BookOperation(profile))),
+            "admin":             Out(stream.Signature(AdminMessage(profile), always_ready=True)),
+            "frame_settled":     In(1),
+            "frame_good":        In(1),
+            "stale_symbols":     Out(profile.symbols),
+            "stream_stale":      Out(1),
+            "locate":            Out(locate_bits),
+            "look_up":           Out(1),
+            "watched":           In(1),
+            "symbol_index":      In(profile.symbol_bits),
+            "directory":         Out(1),
+            "directory_stock":   Out(itch50.STOCK_DIRECTORY.field("stock").bits),
+            "directory_locate":  Out(locate_bits),
+            "learned":           In(1),
+            "learned_index":     In(profile.symbol_bits),
+            "unknown":           In(1),
+            "context_tag":       In(TAG_BITS),
+            "context":           Out(MessageContext),
+            "stat_operations":   Out(1),
+            "stat_admin":        Out(1),
+            "stat_unwatched":    Out(1),
+            "stat_unknown_type": Out(1),
+            "stat_bad_length":   Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+
+        window = self.messages.p
+        operation = self.operations.p
+        take = Signal()
+        m.d.comb += self.messages.ready.eq(~(self.operations.valid & window.last))
+        m.d.comb += take.eq(self.messages.valid & self.messages.ready)
+        ends = take & window.last
+
+        present, before = self._bytes(m, take)
+
+        def number(field, source=present):
+            return Cat(reversed(source[field.span]))
+
+        # The type is in the first window; an operation has at least two.
+        flags = Signal(_TypeFlags)
+        held_flags = Signal(_TypeFlags)
+        message_type = window.data.word_select(itch50.HEADER.field("message_type").offset, 8)
+        self._type_flags(m, flags, message_type)
+        held_type = Signal(8, reset_less=True)
+        locate = itch50.HEADER.field("stock_locate")
+        m.d.comb += self.look_up.eq(take & window.first)
+        m.d.comb += self.locate.eq(big_endian(window.data, locate.offset, locate.size))
+        with m.If(take & window.first):
+            m.d.sync += [held_flags.eq(flags), held_type.eq(message_type)]
+
+        # ---- The operation, as the last window passes ----
+        tag = Signal(TAG_BITS)
+        act = Signal()
+        m.d.comb += act.eq(ends & ~window.first & held_flags.operation & window.accept
+                           & self.watched & (window.length == held_flags.length))
+        replace = held_flags.kind == OperationKind.REPLACE
+        add = held_flags.kind == OperationKind.ADD
+        replacing = itch50.ORDER_REPLACE.field
+        with m.If(ends):
+            m.d.sync += [
+                operation.kind.eq(held_flags.kind),
+                operation.symbol_index.eq(self.symbol_index),
+                operation.tag.eq(tag),
+                operation.reference.eq(number(_REFERENCE)),
+                operation.new_reference.eq(number(replacing("new_order_reference_number"))),
+                operation.side.eq(number(_shared("buy_sell_indicator", *_ADDS))
+                                  != itch50.Side.BUY.byte),
+                operation.shares.eq(
+                    Mux(replace, number(replacing("shares")),
+                        Mux(add, number(_shared("shares", *_ADDS)),
+                            number(_shared("executed_shares", *_EXECUTIONS))))),
+                operation.price.eq(Mux(replace, number(replacing("price")),
+                                       number(_shared("price", *_ADDS)))),
+                operation.execution.eq(held_flags.execution),
+            ]
+            m.d.sync += self.operations.valid.eq(act)
+        with m.Elif(self.operations.ready):
+            m.d.sync += self.operations.valid.eq(0)
+
+        touched = Signal(self.profile.symbols)
+        m.d.sync += self.stale_symbols.eq(0)
+        with m.If(self.frame_settled):
+            m.d.sync += touched.eq(0)
+            with m.If(~self.frame_good):
+                m.d.sync += self.stale_symbols.eq(touched)
+        with m.If(act):
+            m.d.sync += touched.bit_select(self.symbol_index, 1).eq(1)
+
+        # ---- Everything else, a cycle later; the next message cannot end in that cycle and be an
+        # operation, so one tag and one write port are enough. ----
+        ended = Signal()
+        acted = Signal()
+        acted_tag = Signal(TAG_BITS, reset_less=True)
+        accepted = Signal(reset_less=True)
+        length = Signal.like(window.length, reset_less=True)
+        kept = Signal(_TypeFlags, reset_less=True)
+        cause = Signal(MessageContext, reset_less=True)
+        codes = self._codes(number)
+        code = Signal(8, reset_less=True)
+        market = Signal(8, reset_less=True)
+        m.d.sync += [ended.eq(ends), acted.eq(act)]
+        with m.If(ends):
+            m.d.sync += [
+                acted_tag.eq(tag), accepted.eq(window.accept), length.eq(window.length),
+                kept.eq(Mux(window.first, flags, held_flags)),
+                cause.sequence.eq(window.sequence),
+                cause.timestamp_ns.eq(number(itch50.HEADER.field("timestamp"))),
+                cause.start_cycles.eq(window.start_cycles),
+                cause.locate.eq(number(locate)),
+                cause.message_type.eq(Mux(window.first, message_type, held_type)),
+            ]
+            admin_kind = Mux(window.first, flags.admin_kind, held_flags.admin_kind)
+            with m.Switch(admin_kind):
+                for kind, (code_value, market_value) in codes.items():
+                    with m.Case(kind):
+                        m.d.sync += [code.eq(code_value), market.eq(market_value)]
+
+        known = kept.known & length.any()
+        right = known & (length == kept.length)
+        listed = kept.admin_kind == AdminKind.DIRECTORY
+        concerned = self.watched | kept.market_wide | (kept.admin & listed)
+        inform = Signal()
+        m.d.comb += inform.eq(ended & accepted & right & kept.admin & concerned)
+        m.d.comb += [
+            self.directory.eq(inform & listed),
+            self.directory_stock.eq(number(itch50.STOCK_DIRECTORY.field("stock"), before)),
+            self.directory_locate.eq(cause.locate),
+        ]
+        with m.If(act | inform):
+            m.d.sync += tag.eq(tag + 1)
+
+        learned = Signal()
+        learned_tag = Signal(TAG_BITS, reset_less=True)
+        out = self.admin.p
+        with m.If(self.directory):
+            m.d.sync += learned_tag.eq(tag)
+        with m.If(inform & ~listed):
+            m.d.sync += [out.kind.eq(kept.admin_kind), out.code.eq(code), out.market.eq(market),
+                         out.symbol_index.eq(self.symbol_index), out.tag.eq(tag)]
+        with m.Elif(learned):
+            m.d.sync += [out.kind.eq(AdminKind.DIRECTORY), out.code.eq(0), out.market.eq(0),
+                         out.symbol_index.eq(self.learned_index), out.tag.eq(learned_tag)]
+        m.d.sync += self.admin.valid.eq((inform & ~listed) | learned)
+        with m.If(self.learned):
+            m.d.sync += learned.eq(1)
+        with m.Elif(~(inform & ~listed)):
+            m.d.sync += learned.eq(0)
+
+        m.submodules.contexts = contexts = Memory(shape=MessageContext, depth=1 << TAG_BITS,
+                                                  init=[])
+        write = contexts.write_port()
+        m.d.comb += [write.en.eq(acted | inform), write.data.eq(cause),
+                     write.addr.eq(Mux(acted, acted_tag, tag))]
+        read = contexts.read_port()
+        m.d.comb += [read.addr.eq(self.context_tag), self.context.eq(read.data)]
+
+        relevant = ended & accepted
+        m.d.sync += [
+            self.stat_operations.eq(acted),
+            self.stat_admin.eq(self.admin.valid),
+            self.stat_unwatched.eq(
+                self.unknown
+                | (relevant & right & (kept.operation | kept.admin) & ~concerned)),
+            self.stat_unknown_type.eq(relevant & ~known),
+            self.stat_bad_length.eq(relevant & known & ~right),
+        ]
+        m.d.comb += self.stream_stale.eq(self.stat_bad_length)
+
+        return m
+
+    def _bytes(self, m, take):
+        """Return each byte of the message up to the present window, and up to the one before.
+
+        A byte is in the lower half of one window, and in the upper half of the one before, where
+        it counts only if the message ends there.
+        """
+        window = self.messages.p
+        position = Signal(_LAST_BYTE // BEAT_BYTES)  # one-hot, of the windows after the first
+        with m.If(take):
+            m.d.sync += position.eq(Cat(window.first, Mux(window.first, 0, position)))
+        at = [window.first, *(bit & ~window.first for bit in position)]
+
+        now = [Signal(8, name=f"byte_{place}") for place in range(_LAST_BYTE + 1)]
+        kept = [Signal(8, name=f"kept_{place}", reset_less=True) for place in range(len(now))]
+        for place, (present, before) in enumerate(zip(now, kept, strict=True)):
+            beat, lane = divmod(place, BEAT_BYTES)
+            m.d.comb += present.eq(before)
+            if beat:
+                with m.If(at[beat - 1]):
+                    m.d.comb += present.eq(window.data.word_select(lane + BEAT_BYTES, 8))
+            with m.If(at[beat]):
+                m.d.comb += present.eq(window.data.word_select(lane, 8))
+            with m.If(take):
+                m.d.sync += before.eq(present)
+        return now, kept
+
+    @staticmethod
+    def _codes(number):
+        """Return, by kind of admin message, the values of its code and of its market."""
+        return {
+            kind: tuple(0 if name is None else number(message.field(name))
+                        for name in (code, market))
+            for message, (kind, code, market) in _ADMIN.items()
+        }
+
+    @staticmethod
+    def _type_flags(m, flags, message_type) -> None:
+        with m.Switch(message_type):
+            for value, message in itch50.MESSAGES.items():
+                with m.Case(value):
+                    m.d.comb += [flags.known.eq(1), flags.length.eq(message.size)]
+                    if message in _OPERATIONS:
+                        m.d.comb += [flags.operation.eq(1),
+                                     flags.kind.eq(_OPERATIONS[message]),
+                                     flags.execution.eq(message in _EXECUTIONS)]
+                    if message in _ADMIN:
+                        m.d.comb += [flags.admin.eq(1),
+                                     flags.admin_kind.eq(_ADMIN[message][0]),
+                                     flags.market_wide.eq(message in _MARKET_WIDE)]

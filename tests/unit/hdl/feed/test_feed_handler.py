@@ -1,0 +1,366 @@
+import random
+import struct
+from collections import Counter
+
+import pytest
+
+from hdl.feed.feed_handler import FeedHandler
+from hdl.profile import PROFILES
+from hdl.records import AdminKind, OperationKind, Side
+from proto.wire import itch50
+from sim.captures import Capture
+from sim.golden.feed import FeedModel
+from tests.support.data import data_path
+from tests.support.streams import always, run, stalls
+from tests.unit.hdl.feed.frames import BEAT, OFFSETS, Frame, drive_frames, packet
+
+PROFILE = PROFILES["sim"]
+PULSES = ("packets", "messages", "heartbeats", "gaps", "duplicates", "foreign_session",
+          "malformed", "operations", "admin", "unwatched", "unknown_type", "bad_length")
+
+
+class Watch:
+    """Takes operations, with their contexts, and news off a feed handler."""
+
+    def __init__(self, dut, go=always, *, rests=False):
+        self.dut, self.go = dut, go
+        self.rests = rests  # a cycle after an operation, three after a replacement
+        self.rest = 0
+        self.operations = []
+        self.contexts = []
+        self.cycles = []
+        self.admin = []
+        self.stale = 0
+        self.stale_symbols = []
+        self.counts = Counter()
+        self.cycle = 0
+
+    async def bench(self, ctx):
+        dut, due, held = self.dut, [], None
+        stats = [getattr(dut, f"stat_{name}") for name in PULSES]
+        while True:
+            ready = self.go() and not self.rest
+            self.rest = max(0, self.rest - 1)
+            ctx.set(dut.operations.ready, ready)
+            _, _, valid, operation, news, admin, stale, symbols, context, *pulses = \
+                await ctx.tick().sample(
+                    dut.operations.valid, dut.operations.payload, dut.admin.valid,
+                    dut.admin.payload, dut.stream_stale, dut.stale_symbols, dut.context, *stats)
+            self.counts.update(dict(zip(PULSES, pulses, strict=True)))
+            if due and due[0] == self.cycle:
+                due.pop(0)
+                self.contexts.append(context)
+            if held is not None:
+                assert valid and operation == held, "an operation that was offered changed"
+            held = operation if valid and not ready else None
+            if valid and ready:
+                self.operations.append(operation)
+                self.cycles.append(self.cycle)
+                if self.rests:
+                    self.rest = 3 if operation.kind == OperationKind.REPLACE else 1
+                ctx.set(dut.context_tag, operation.tag)
+                due.append(self.cycle + 2)
+            if news:
+                self.admin.append(admin)
+            self.stale += stale
+            if symbols:
+                self.stale_symbols.append(symbols)
+            self.cycle += 1
+
+
+def simulate(frames, *, stocks=None, locates=None, go_in=always, go_out=always, log=None,
+             gap_cycles=0, drain=60, enable=1, rests=False):
+    """Return what came out; `stocks` and `locates` give symbol indexes."""
+    dut = FeedHandler(PROFILE)
+    watch = Watch(dut, go_out, rests=rests)
+
+    async def configure(ctx, index, stock, locate, valid):
+        for name, value in (("index", index), ("stock", stock), ("locate", locate),
+                            ("locate_valid", valid), ("enable", 1), ("write", 1)):
+            ctx.set(getattr(dut, f"symbol_{name}"), value)
+        await ctx.tick()
+        ctx.set(dut.symbol_write, 0)
+        await ctx.tick().repeat(4)
+
+    async def bench(ctx):
+        ctx.set(dut.cfg_enable, enable)
+        ctx.set(dut.cfg_session_learn, 1)
+        ctx.set(dut.cfg_sequence_learn, 1)
+        for stock, index in (stocks or {}).items():
+            await configure(ctx, index, int.from_bytes(stock.encode().ljust(8), "big"), 0, 0)
+        for locate, index in (locates or {}).items():
+            await configure(ctx, index, 0, locate, 1)
+        watch.cycle = 0
+        await drive_frames(ctx, dut, frames, go=go_in, log=log, gap_cycles=gap_cycles)
+        await ctx.tick().repeat(drain)
+
+    run(dut, bench, background=[watch.bench])
+    return watch
+
+
+def golden(frames, *, stocks=None, locates=None):
+    model = FeedModel(sequence_learn=True, stocks=dict(stocks or {}), locates=dict(locates or {}))
+    model.packets(frame.payload for frame in frames if frame.accepted)
+    return model
+
+
+def compare(watch, model):
+    for name in PULSES:
+        assert watch.counts[name] == model.counts.get(name, 0), name
+    assert len(watch.operations) == len(watch.contexts) == len(model.operations)
+    for got, context, want in zip(watch.operations, watch.contexts, model.operations, strict=True):
+        assert got.kind == OperationKind[want.kind]
+        assert got.symbol_index == want.symbol_index
+        assert got.reference == want.reference
+        for name in ("new_reference", "shares", "price"):
+            if getattr(want, name) is not None:
+                assert getattr(got, name) == getattr(want, name), name
+        if want.side is not None:
+            assert got.side == Side[want.side]
+        assert bool(got.execution) == want.execution
+        assert context.sequence == want.sequence
+        assert context.timestamp_ns == want.timestamp_ns
+        assert context.locate == want.locate
+        assert context.message_type == ord(want.message_type)
+    # The directory is searched meanwhile, so its news come later than those behind it.
+    for directory in (False, True):
+        got = [news for news in watch.admin if (news.kind == AdminKind.DIRECTORY) == directory]
+        want = [row for row in model.admin if (row.kind == "DIRECTORY") == directory]
+        assert len(got) == len(want)
+        for news, row in zip(got, want, strict=True):
+            assert news.kind == AdminKind[row.kind]
+            assert row.symbol_index is None or news.symbol_index == row.symbol_index
+            assert row.code is None or news.code == row.code
+            assert row.market is None or news.market == row.market
+
+
+def wrapped(messages, rng, *, sequence=1, largest=38):
+    """Return frames with the messages in order."""
+    frames = []
+    while messages:
+        number = rng.randrange(1, largest + 1)
+        taken, messages = messages[:number], messages[number:]
+        frames.append(Frame(packet(sequence, taken), rng.choice(OFFSETS)))
+        sequence += len(taken)
+    return frames
+
+
+def read(*parts):
+    return [bytes(record.data) for record in Capture(data_path(*parts)).records()]
+
+
+def most_active(messages, number):
+    """Return symbol indexes by locate for those with the most order messages."""
+    found = Counter(struct.unpack_from(">H", message, 1)[0] for message in messages
+                    if message[:1] in b"AFECXDU")
+    return {locate: index for index, (locate, _) in enumerate(found.most_common(number))}
+
+
+def random_message(rng, locates):
+    """Return a message of some type, often wrong in some way."""
+    kind = rng.choice(b"AAAFEECXXDDDUUSRHYhWPQBILVKJNO" + bytes([rng.randrange(256)]))
+    locate = rng.choice((*locates, rng.randrange(65536)))
+    size = itch50.MESSAGES[kind].size if kind in itch50.MESSAGES else rng.randrange(60)
+    size = rng.choice((size,) * 30 + (size + 1, max(0, size - 1), rng.randrange(70)))
+    message = bytes([kind]) + struct.pack(">H", locate) + rng.randbytes(80)
+    return message[:size]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_messages_under_random_stalls(seed):
+    rng = random.Random(seed)
+    locates = {rng.randrange(1, 65536): index for index in range(PROFILE.symbols)}
+    messages = [random_message(rng, tuple(locates)) for _ in range(500)]
+    frames = wrapped(messages, rng, largest=20)
+    for place in range(5, len(frames), 7):  # duplicates and gaps
+        frames.insert(place, frames[max(0, place - rng.randrange(1, 4))])
+    del frames[11::13]
+    go_in, go_out = [(always, always), (always, stalls(seed, 0.3)), (stalls(seed, 0.5), always),
+                     (stalls(seed, 0.8), stalls(9, 0.6))][seed % 4]
+    watch = simulate(frames, locates=locates, go_in=go_in, go_out=go_out, drain=300)
+    model = golden(frames, locates=locates)
+    assert model.counts["bad_length"] > 5
+    assert model.counts["unknown_type"] > 2
+    compare(watch, model)
+    assert watch.stale >= max(model.counts["bad_length"], model.counts["gaps"])
+
+
+@pytest.mark.parametrize("file", ["20191230-0930-open-1000", "20191230-ten-of-each-book-type"])
+def test_real_order_messages(file):
+    messages = read("nasdaq-itch50", f"{file}.itch")
+    locates = most_active(messages, PROFILE.symbols)
+    frames = wrapped(messages, random.Random(1))
+    watch = simulate(frames, locates=locates)
+    compare(watch, golden(frames, locates=locates))
+    assert len(watch.operations) > 10
+
+
+def test_real_directory():
+    messages = read("nasdaq-itch50", "20191230-0304-start-of-day-1000.itch")
+    names = [message[11:19].decode().rstrip() for message in messages if message[:1] == b"R"]
+    stocks = {name: index for index, name in enumerate(names[:4] + names[500:508] + names[-4:])}
+    frames = wrapped(messages, random.Random(2))
+    watch = simulate(frames, stocks=stocks)
+    model = golden(frames, stocks=stocks)
+    compare(watch, model)
+    assert len(model.locates) == PROFILE.symbols
+
+
+@pytest.mark.parametrize("file", ["20191230-0930-open-1000", "20191230-ten-of-each-book-type",
+                                  "20191230-0400-first-500-book-messages"])
+def test_golden_model_agrees_with_an_independent_dissector(file):
+    messages = read("nasdaq-itch50", f"{file}.itch")
+    path = data_path("nasdaq-itch50", "expected", f"{file}.fields.psv")
+    lines = path.read_text().splitlines()
+    columns = lines[0].split("|")
+    rows = {int(fields["frame.number"]): fields for fields in
+            (dict(zip(columns, line.split("|"), strict=True)) for line in lines[1:])}
+    everything = {locate: locate for locate in range(65536)}
+    model = FeedModel(locates=everything)
+    model.packet(packet(1, messages))
+    assert len(rows) == len(messages)
+    assert {row.sequence for row in model.operations} == {
+        number for number, fields in rows.items() if fields["messagetype"] in "AFECXDU"}
+    names = {"reference": ("orderreferencenumber", "originalorderreferencenumber"),
+             "new_reference": ("neworderreferencenumber",),
+             "shares": ("shares", "executedshares", "canceledshares"),
+             "timestamp_ns": ("timestamp",), "locate": ("stocklocate",)}
+    for row in model.operations:
+        fields = rows[row.sequence]
+        assert row.message_type == fields["messagetype"]
+        for name, candidates in names.items():
+            value = getattr(row, name)
+            if value is not None:
+                assert value == int(next(filter(None, map(fields.get, candidates)))), name
+        if row.price is not None:
+            assert row.price == round(10000 * float(fields["price"]))
+        if row.side is not None:
+            assert row.side[0] == fields["buysellindicator"]
+
+
+def test_real_datagram_of_38_messages():
+    path = data_path("nasdaq-pcap", "Nasdaq.Equities.TotalView.Itch.v5.0",
+                     "Multiple.Packets.pcap")
+    frames = []
+    for record in Capture(path).records():
+        # Behind one tag; the UDP length says where the payload ends.
+        udp = record.data[OFFSETS[1] - 8:]
+        length = struct.unpack_from(">H", udp, 4)[0]
+        frames.append(Frame(udp[8:length], OFFSETS[1]))
+    messages = [frame.payload for frame in frames]
+    assert messages[1][18:20] == (38).to_bytes(2, "big")
+    locates = {struct.unpack_from(">H", messages[1], 23)[0]: 0,
+               struct.unpack_from(">H", messages[1], len(messages[1]) - 35)[0]: 1}
+    watch = simulate(frames, locates=locates)
+    model = golden(frames, locates=locates)
+    compare(watch, model)
+    assert watch.counts["gaps"] == 1
+    assert len(model.messages) >= 39
+    assert watch.operations
+
+
+def order_message(kind, locate, rng):
+    message = itch50.MESSAGES[ord(kind)]
+    return kind.encode() + struct.pack(">H", locate) + rng.randbytes(message.size - 3)
+
+
+@pytest.mark.parametrize("offset", OFFSETS)
+@pytest.mark.parametrize("kinds", ["A", "F", "E", "C", "X", "D", "U", "ADUECXF"])
+def test_latency_is_three_cycles_from_the_final_byte(offset, kinds):
+    rng = random.Random(1)
+    frames = []
+    for number in range(3):
+        filler = bytes(rng.randrange(20, 28))  # of an unknown type: moves the alignment
+        messages = [filler] + [order_message(kind, 5, rng) for kind in kinds]
+        frames.append(Frame(packet(1 + number * len(messages), messages), offset))
+    log = []
+    watch = simulate(frames, locates={5: 3}, log=log)
+    transfers = {(frame, beat): cycle for cycle, (frame, beat, ready) in enumerate(log) if ready}
+    wanted = []
+    for number, frame in enumerate(frames):
+        place = offset + 20
+        while place < offset + len(frame.payload):
+            size = int.from_bytes(frame.payload[place - offset:place - offset + 2], "big")
+            if frame.payload[place - offset + 2]:
+                wanted.append(transfers[number, (place + 1 + size) // BEAT] + 3)
+            place += 2 + size
+    assert watch.cycles == wanted
+
+
+@pytest.mark.parametrize("kinds", ["D", "U", "DDDDX", "UA"])
+def test_line_rate_into_a_book_that_rests_after_each_operation(kinds):
+    rng = random.Random(1)
+    frames, sequence = [], 1
+    for offset in OFFSETS:
+        messages = [order_message(kind, 5, rng) for kind in kinds * (60 // len(kinds))]
+        frames.append(Frame(packet(sequence, messages), offset))
+        sequence += len(messages)
+    log = []
+    watch = simulate(frames, locates={5: 3}, log=log, rests=True)
+    compare(watch, golden(frames, locates={5: 3}))
+    assert all(ready for _, beat, ready in log if beat is not None), "the line had to wait"
+
+
+def test_line_rate_of_deletes_into_a_ready_book():
+    rng = random.Random(1)
+    frames = [Frame(packet(1 + 69 * n, [order_message("D", 5, rng) for _ in range(69)]), offset)
+              for n, offset in enumerate(OFFSETS)]
+    log = []
+    watch = simulate(frames, locates={5: 3}, log=log)
+    assert len(watch.operations) == 3 * 69
+    assert all(ready for _, beat, ready in log if beat is not None)
+
+
+def test_bad_frame_marks_the_symbols_it_touched():
+    rng = random.Random(1)
+    locates = {100: 4, 101: 7, 102: 9}
+    frames = [
+        Frame(packet(1, [order_message("A", 100, rng), order_message("D", 101, rng)]), good=False),
+        Frame(packet(1, [order_message("A", 102, rng)])),
+        Frame(packet(2, [order_message("A", 9999, rng)]), good=False),
+        Frame(packet(2, [order_message("U", 102, rng)]), 46, good=False),
+    ]
+    watch = simulate(frames, locates=locates, go_out=stalls(3, 0.2), gap_cycles=1, drain=200)
+    assert watch.stale_symbols == [1 << 4 | 1 << 7, 1 << 9]
+    assert [operation.symbol_index for operation in watch.operations] == [4, 7, 9, 9]
+
+
+def test_disabled_handler_reads_nothing():
+    rng = random.Random(1)
+    watch = simulate([Frame(packet(1, [order_message("A", 100, rng)]))], locates={100: 4},
+                     enable=0)
+    assert not watch.operations
+    assert not any(watch.counts.values())
+
+
+def test_trading_state_follows_the_stream():
+    dut = FeedHandler(PROFILE)
+
+    def text(kind, locate, body):
+        return kind.encode() + struct.pack(">H", locate) + bytes(8) + body
+
+    messages = [text("S", 0, b"Q"), text("H", 100, b"AAPL    T T3  "),
+                text("Y", 100, b"AAPL    0"), text("h", 100, b"AAPL    BH")]
+
+    async def bench(ctx):
+        ctx.set(dut.cfg_enable, 1)
+        ctx.set(dut.cfg_session_learn, 1)
+        ctx.set(dut.cfg_sequence_learn, 1)
+        ctx.set(dut.cfg_market_code, ord("Q"))
+        ctx.set(dut.cfg_trading_events, 0b100)
+        for name, value in (("index", 4), ("locate", 100), ("locate_valid", 1), ("enable", 1),
+                            ("write", 1)):
+            ctx.set(getattr(dut, f"symbol_{name}"), value)
+        await ctx.tick()
+        ctx.set(dut.symbol_write, 0)
+        await drive_frames(ctx, dut, [Frame(packet(1, messages))], go=always)
+        await ctx.tick().repeat(20)
+        assert ctx.get(dut.tradable) == 1 << 4
+        assert ctx.get(dut.short_restricted) == ((1 << PROFILE.symbols) - 1) & ~(1 << 4)
+        assert ctx.get(dut.states[4]) == ord("T")
+        await drive_frames(ctx, dut, [Frame(packet(5, [text("W", 0, b"1")]), 46)], go=always)
+        await ctx.tick().repeat(20)
+        assert ctx.get(dut.tradable) == 0
+        assert ctx.get(dut.market_halted)
+
+    run(dut, bench)
