@@ -1,0 +1,151 @@
+"""First stage of the order table: operations and steps of a walk become slots."""
+
+from amaranth import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from hdl.book.order_hash import REFERENCE_BITS, ToeplitzHash
+from hdl.book.order_slot import Slot, SlotKind
+from hdl.book.order_store import CAM_ENTRIES
+from hdl.profile import Profile
+from hdl.records import BookOperation, OperationKind
+
+__all__ = ["OrderIntake"]
+
+
+class OrderIntake(wiring.Component):
+    """Fill the first slot of the pipeline and hash its reference.
+
+    Latency: 1 cycle, `operations` transfer to `slot`, counted in cycles with `enable`. An operation
+    is followed by an empty slot; a REPLACE by its second half two slots later, and another.
+
+    Parameters
+    ----------
+    profile : Profile
+        Sizes.
+    toeplitz : ToeplitzHash
+        The hash.
+
+    Members
+    -------
+    operations : ``In(stream.Signature(BookOperation))``
+        What to do.
+    keys : ``In`` array
+        Key of each bank's hash.
+    enable : ``In(1)``
+        The pipeline moves on.
+    clear : ``In(1)``
+        Forget what is here.
+    block : ``In(1)``
+        No operation may be accepted; the second half of one goes on.
+    fast : ``In(1)``
+        An ADD that is accepted now leaves its update at once.
+    step, step_row, step_cam_index, walk_active, walk_symbol_index, walk_side : ``In``
+        What the walker wants, and what it walks.
+    accept : ``Out(1)``
+        An operation is accepted.
+    second_due : ``Out(1)``
+        The second half of a REPLACE is still to come.
+    slot_kind, slot : ``Out``
+        The first slot.
+    """
+
+    def __init__(self, profile: Profile, toeplitz: ToeplitzHash):
+        self.hash = toeplitz
+        super().__init__({
+            "operations":        In(stream.Signature(BookOperation(profile))),
+            "keys":              In(toeplitz.key_bits).array(profile.order_banks),
+            "enable":            In(1),
+            "clear":             In(1),
+            "block":             In(1),
+            "fast":              In(1),
+            "step":              In(SlotKind),
+            "step_row":          In(ceil_log2(profile.order_rows)),
+            "step_cam_index":    In(range(CAM_ENTRIES)),
+            "walk_active":       In(1),
+            "walk_symbol_index": In(profile.symbol_bits),
+            "walk_side":         In(1),
+            "accept":            Out(1),
+            "second_due":        Out(1),
+            "slot_kind":         Out(SlotKind),
+            "slot":              Out(Slot(profile)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+
+        operation = self.operations.payload
+        slot = Signal(self.slot.shape(), reset_less=True)
+        new_reference = Signal(REFERENCE_BITS, reset_less=True)
+        gap = Signal()     # the slot holds an operation
+        inject = Signal()  # the second half goes into the slot
+        stepping = self.step.as_value().any()
+        m.d.comb += [
+            self.slot.eq(slot),
+            self.operations.ready.eq(self.enable & ~gap & ~self.second_due & ~self.block),
+            self.accept.eq(self.operations.valid & self.operations.ready),
+            inject.eq(self.enable & self.second_due & ~gap),
+        ]
+
+        with m.If(self.enable):
+            m.d.sync += gap.eq(self.accept | inject)
+            m.d.sync += self.slot_kind.eq(self.step)
+            m.d.sync += self.slot_kind.operation.eq(self.accept | inject)
+            self._address(m, slot, Mux(self.second_due, new_reference, operation.reference),
+                          stepping)
+            with m.If(stepping):
+                self._fill_with_step(m, slot)
+            with m.Elif(self.second_due):  # the rest is as the first half left it
+                m.d.sync += slot.insert.eq(1)
+                m.d.sync += slot.second.eq(1)
+            with m.Else():
+                self._fill_with_operation(m, slot)
+                m.d.sync += new_reference.eq(operation.new_reference)
+        with m.If(self.accept):
+            m.d.sync += self.second_due.eq(operation.kind == OperationKind.REPLACE)
+        with m.Elif(inject):
+            m.d.sync += self.second_due.eq(0)
+
+        with m.If(self.clear):
+            m.d.sync += [self.slot_kind.eq(0), self.second_due.eq(0), gap.eq(0)]
+
+        return m
+
+    def _address(self, m: Module, slot, reference: Value, stepping: Value) -> None:
+        """Set the rows of the slot: hashes of the reference, or the row of the walker."""
+        m.d.sync += slot.key.reference.eq(reference)
+        m.d.sync += slot.cam_index.eq(self.step_cam_index)
+        for row, key in zip(slot.rows, self.keys, strict=True):
+            m.d.sync += row.eq(Mux(stepping, self.step_row, self.hash.hash(reference, key)))
+
+    def _fill_with_operation(self, m: Module, slot) -> None:
+        operation = self.operations.payload
+        m.d.sync += [
+            slot.kind.eq(operation.kind),
+            slot.insert.eq(operation.kind == OperationKind.ADD),
+            slot.second.eq(0),
+            slot.fast.eq(self.fast & (operation.kind == OperationKind.ADD)),
+            slot.key.symbol_index.eq(operation.symbol_index),
+            slot.side.eq(operation.side),
+            slot.shares.eq(operation.shares),
+            slot.price.eq(operation.price),
+            slot.execution.eq(operation.execution),
+            slot.tag.eq(operation.tag),
+            slot.watched.eq(self.walk_active
+                            & (operation.symbol_index == self.walk_symbol_index)),
+        ]
+
+    def _fill_with_step(self, m: Module, slot) -> None:
+        """Let a step of a walk look like a DELETE, whose update shows the whole order."""
+        m.d.sync += [
+            slot.kind.eq(OperationKind.DELETE),
+            slot.insert.eq(0),
+            slot.second.eq(0),
+            slot.fast.eq(0),
+            slot.key.symbol_index.eq(self.walk_symbol_index),
+            slot.side.eq(self.walk_side),
+            slot.execution.eq(0),
+            slot.tag.eq(0),
+            slot.watched.eq(0),
+        ]

@@ -1,0 +1,493 @@
+"""The order table against its golden model, under hazards, stalls, walks and clears."""
+
+import random
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+
+import pytest
+
+from hdl.book.order_hash import ToeplitzHash, default_keys
+from hdl.book.order_table import OrderTable
+from hdl.profile import Profile
+from hdl.records import OperationKind, Side, UpdateKind
+from sim.golden.order_table import Kind, Operation, TwoChoicePlacement, WalkChecker, toeplitz_row
+from sim.golden.order_table import OrderTable as Golden
+from sim.golden.order_table import UpdateKind as GoldenUpdateKind
+from tests.support.streams import always, drive, run, stalls
+
+SYMBOLS = 4
+PROFILE = Profile(name="test", symbols=SYMBOLS, window_ticks=64, orders=64,
+                  frame_buffer_bytes=1024, tcp_ring_bytes=1024, event_ring_bytes=1024)
+ROW_BITS = 3
+KEYS = default_keys(ROW_BITS, 2)
+SLOW_CYCLES = 5
+FAST_CYCLES = 1
+
+
+@dataclass
+class Log:
+    """What came out, and when things happened (in cycles)."""
+
+    updates: list = field(default_factory=list)    # (cycle valid first seen, update)
+    accepted: list = field(default_factory=list)   # cycles of transfers on operations
+    walks: list = field(default_factory=list)      # (updates taken before, symbol, side, cycle)
+    pulses: Counter = field(default_factory=Counter)
+
+
+def operation_payload(operation):
+    fields = asdict(operation)
+    fields["kind"] = OperationKind[operation.kind.name]
+    fields["side"] = Side(operation.side)
+    return fields
+
+
+def simulate(operations, *, source=always, sink=always, walk=None, settle=40, keys=None,
+             profile=PROFILE):
+    """Run operations through the table.
+
+    `walk` is a function from the cycle to a (symbol, side) to walk, or None.
+    """
+    dut = OrderTable(profile)
+    log = Log()
+    state = {"walking": False, "valid_since": None, "fed": False}
+
+    async def feed(ctx):
+        if keys is not None:
+            ctx.set(dut.cfg_seeds, list(keys))
+        await ctx.tick().until(dut.cleared)
+        await drive(ctx, dut.operations, map(operation_payload, operations), source)
+        state["fed"] = True
+        while state["walking"]:
+            await ctx.tick()
+        await ctx.tick().repeat(settle)
+        log.occupancy = ctx.get(dut.occupancy)
+
+    async def watch(ctx):
+        cycle = 0
+        requested = None
+        while True:
+            if (walk is not None and not state["walking"] and not state["fed"]
+                    and (request := walk(cycle))):
+                state["walking"], requested = True, request
+                ctx.set(dut.walk.payload, {"symbol_index": request[0], "side": Side(request[1])})
+                ctx.set(dut.walk.valid, 1)
+            ready = sink()
+            ctx.set(dut.updates.ready, ready)
+            (_, _, valid, update, accepted, walk_ready, late_dup, late_over, late_symbol, unknown,
+             dup, overfill, overflow) = await ctx.tick().sample(
+                dut.updates.valid, dut.updates.payload,
+                dut.operations.valid & dut.operations.ready, dut.walk.valid & dut.walk.ready,
+                dut.late_duplicate, dut.late_overflow, dut.late_symbol_index,
+                dut.stat_unknown_reference, dut.stat_duplicate_reference, dut.stat_overfill,
+                dut.stat_overflow)
+            if valid and state["valid_since"] is None:
+                state["valid_since"] = cycle
+            if valid and ready:
+                log.updates.append((state["valid_since"], update))
+                state["valid_since"] = None
+                if update.kind == UpdateKind.WALK_END:
+                    state["walking"] = False
+            if walk_ready:
+                ctx.set(dut.walk.valid, 0)
+                log.walks.append((len(log.updates), *requested, cycle))
+            if accepted:
+                log.accepted.append(cycle)
+            log.pulses.update({
+                ("late_duplicate", late_symbol): late_dup,
+                ("late_overflow", late_symbol): late_over,
+                "unknown": unknown, "duplicate": dup, "overfill": overfill, "overflow": overflow})
+            cycle += 1
+
+    run(dut, feed, background=[watch], cycles=200_000)
+    return log
+
+
+def check(log, operations, *, placement=True, profile=PROFILE, keys=KEYS):
+    """Compare everything that came out with the golden model; return it."""
+    row_bits = profile.order_rows.bit_length() - 1
+    golden = Golden(TwoChoicePlacement(row_bits, keys) if placement else None)
+    upcoming = iter(operations)
+    expected = []
+    late = Counter()
+    walks = list(log.walks)
+    walker = None
+    for index, (_, update) in enumerate(log.updates):
+        if walks and index == walks[0][0]:
+            assert walker is None, "a walk began before the last one ended"
+            walker = WalkChecker(golden, *walks.pop(0)[1:3])
+        if update.walk:
+            assert walker is not None, "walk update without a walk"
+            assert not update.event_last
+            assert not update.suspect
+            assert not update.final
+            if update.kind == UpdateKind.WALK_END:
+                assert not expected, "walk ended inside an event"
+                assert walker.exact()
+                walker = None
+                continue
+            assert update.kind == UpdateKind.ADD
+            assert (update.symbol_index, update.side.value, update.touch_levels) == (
+                walker.symbol_index, walker.side, 1)
+            walker.walked(update.price, update.quantity)
+            continue
+        if not expected:
+            expected = golden.apply(next(upcoming))
+        want = expected.pop(0)
+        compare(update, want, late)
+        watched = walker is not None and (want.symbol_index, want.side) == (
+            walker.symbol_index, walker.side)
+        if want.kind is not GoldenUpdateKind.NONE and not watched:
+            assert update.touch_levels == 1
+        if walker is not None:
+            walker.updated(want, touch_levels=bool(update.touch_levels))
+    assert not expected
+    assert next(upcoming, None) is None, "operations without update"
+    assert walker is None
+    assert not walks
+    assert +Counter({name: log.pulses[name] for name in golden.counts}) == +golden.counts
+    assert Counter({name: count for name, count in log.pulses.items()
+                    if isinstance(name, tuple) and count}) == late
+    assert log.occupancy == len(golden.orders)
+    return golden
+
+
+def compare(update, want, late):
+    """Compare one update; what a fast ADD could not know must have come as a pulse."""
+    assert update.kind.name == want.kind.name
+    suspect, overflow = want.suspect, want.overflow
+    if want.kind is GoldenUpdateKind.ADD and (update.suspect, update.overflow) == (0, 0):
+        late.update({("late_duplicate", want.symbol_index): suspect,
+                     ("late_overflow", want.symbol_index): overflow})
+        for name in list(late):
+            if not late[name]:
+                del late[name]
+        suspect = overflow = 0
+    names = ["symbol_index", "final", "event_last", "execution", "tag"]
+    if want.kind is not GoldenUpdateKind.NONE:
+        names += ["price", "quantity"]
+        assert update.side.value == want.side
+    assert [update[name] for name in names] == [getattr(want, name) for name in names]
+    assert (update.suspect, update.overflow) == (suspect, overflow)
+
+
+def random_operations(seed, count, *, references=40, near=0.6, symbols=SYMBOLS):
+    """Operations of few references, often one of the last four; every kind of mistake."""
+    rng = random.Random(seed)
+    pool = [rng.getrandbits(64) for _ in range(references)]
+    home = {reference: rng.randrange(symbols) for reference in pool}
+    recent = [pool[0]] * 4
+
+    def pick():
+        reference = rng.choice(recent) if rng.random() < near else rng.choice(pool)
+        recent.pop(0)
+        recent.append(reference)
+        return reference
+
+    for _ in range(count):
+        reference, new_reference = pick(), pick()
+        symbol = home[reference] if rng.random() < 0.95 else rng.randrange(symbols)
+        yield Operation(
+            kind=rng.choices(list(Kind), weights=[5, 4, 2, 2])[0], symbol_index=symbol,
+            reference=reference, new_reference=new_reference, side=rng.getrandbits(1),
+            shares=rng.choice([0, 1, 2, 3, 100, 2**32 - 1]), price=rng.randrange(8) * 100,
+            execution=rng.getrandbits(1), tag=rng.randrange(32))
+
+
+def random_walks(seed, every):
+    rng = random.Random(seed)
+    return lambda cycle: ((rng.randrange(SYMBOLS), rng.getrandbits(1))
+                          if rng.random() < 1 / every else None)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_full_rate_equals_golden(seed):
+    operations = list(random_operations(seed, 500))
+    log = simulate(operations)
+    check(log, operations)
+    slots = [2 if operation.kind is Kind.REPLACE else 1 for operation in operations]
+    gaps = [b - a for a, b in zip(log.accepted, log.accepted[1:], strict=False)]
+    assert gaps == [2 * count for count in slots[:-1]]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_stalls_equal_golden(seed):
+    operations = list(random_operations(100 + seed, 300))
+    log = simulate(operations, source=stalls(seed, (0.15, 0.4, 0.9)[seed % 3]),
+                   sink=stalls(seed + 1, (0.9, 0.3, 0.6)[seed % 3]))
+    check(log, operations)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_walks_are_exact(seed):
+    operations = list(random_operations(200 + seed, 350, symbols=2, references=60))
+    log = simulate(operations, source=(always, stalls(seed, 0.2))[seed & 1],
+                   sink=(always, stalls(seed + 1, 0.4))[seed >> 1 & 1],
+                   walk=random_walks(seed, every=60))
+    check(log, operations)
+    assert len(log.walks) >= 2
+
+
+def add(reference, **fields):
+    return Operation(kind=Kind.ADD, symbol_index=fields.pop("symbol_index", 0), reference=reference,
+                     **{"shares": 100, "price": 5000, **fields})
+
+
+def operation(kind, reference, **fields):
+    return Operation(kind=kind, symbol_index=fields.pop("symbol_index", 0), reference=reference,
+                     **fields)
+
+
+def test_add_leaves_after_1_cycle_and_the_rest_after_5():
+    operations = [add(1), operation(Kind.REDUCE, 1, shares=40, execution=1),
+                  operation(Kind.REPLACE, 1, new_reference=2, shares=7, price=1),
+                  operation(Kind.DELETE, 2), operation(Kind.DELETE, 3)]
+    for count in range(1, len(operations) + 1):  # alone: one operation every 20 cycles
+        last = {"cycle": 0}
+
+        def go(last=last):
+            last["cycle"] += 1
+            return last["cycle"] % 20 == 0
+        log = simulate(operations[:count], source=go)
+        check(log, operations[:count])
+    latencies = [valid - accepted for (valid, _), accepted in zip(
+        log.updates, [*log.accepted[:3], log.accepted[2] + 2, *log.accepted[3:]], strict=True)]
+    assert latencies == [FAST_CYCLES] + [SLOW_CYCLES] * 5
+
+
+def test_add_behind_other_operations_keeps_its_place():
+    operations = [add(1), add(2), operation(Kind.DELETE, 1), add(3), add(4)]
+    log = simulate(operations)
+    check(log, operations)
+    assert [valid - accepted for (valid, _), accepted
+            in zip(log.updates, log.accepted, strict=True)] == [1, 1, 5, 5, 5]
+
+
+def test_replace_chain_on_one_order_runs_at_full_rate():
+    operations = [add(0)] + [operation(Kind.REPLACE, n, new_reference=n + 1, shares=n, price=n)
+                             for n in range(60)] + [operation(Kind.DELETE, 60)]
+    log = simulate(operations)
+    check(log, operations)
+    assert log.accepted[-1] - log.accepted[0] == 2 + 60 * 4
+    assert not log.pulses["unknown"]
+
+
+def test_executions_and_delete_of_one_order_every_2_cycles():
+    operations = []
+    for n in range(20):
+        operations += [add(n), operation(Kind.REDUCE, n, shares=30, execution=1),
+                       operation(Kind.REDUCE, n, shares=30), operation(Kind.DELETE, n)]
+    log = simulate(operations)
+    check(log, operations)
+    assert log.accepted[-1] - log.accepted[0] == 2 * (len(operations) - 1)
+    assert [update.quantity for _, update in log.updates[:4]] == [100, 30, 30, 40]
+
+
+def test_mistakes_of_the_feed_are_suspect():
+    operations = [
+        operation(Kind.REDUCE, 9, shares=1), operation(Kind.DELETE, 9),
+        operation(Kind.REPLACE, 9, new_reference=10, shares=5, price=5),
+        operation(Kind.DELETE, 10),                              # was not inserted
+        add(1, side=1), operation(Kind.DELETE, 1, symbol_index=1),  # another symbol's
+        operation(Kind.REDUCE, 1, shares=101), operation(Kind.DELETE, 1),
+        add(2), operation(Kind.DELETE, 8), add(2, shares=7, side=1),
+        operation(Kind.REDUCE, 2, shares=0), operation(Kind.REDUCE, 2, shares=7),
+    ]
+    log = simulate(operations)
+    golden = check(log, operations)
+    assert golden.counts == Counter(unknown=7, overfill=1, duplicate=1, overflow=0)
+    assert [update.suspect for _, update in log.updates] == [1, 1, 1, 1, 0, 1, 1, 1, 0, 1, 1, 0, 0]
+
+
+def test_late_duplicate_of_a_fast_add_is_a_pulse():
+    operations = [add(1, symbol_index=3), add(1, symbol_index=3, shares=5)]
+    log = simulate(operations)
+    check(log, operations)
+    assert log.pulses["late_duplicate", 3] == 1
+    assert [update.suspect for _, update in log.updates] == [0, 0]
+
+
+def colliding(count, row=(5, 2), seed=7):
+    """References whose rows are all the same, in both banks."""
+    rng = random.Random(seed)
+    found = []
+    while len(found) < count:
+        reference = rng.getrandbits(64)
+        if tuple(toeplitz_row(reference, key, ROW_BITS) for key in KEYS) == row:
+            found.append(reference)
+    return found
+
+
+@pytest.mark.parametrize("spaced", [False, True])
+def test_collisions_fill_the_rows_then_the_cam_then_overflow(spaced):
+    references = colliding(8 + 16 + 2)
+    operations = [add(reference, symbol_index=1, shares=n)
+                  for n, reference in enumerate(references)]
+    if not spaced:  # an update on its way keeps the next add from the short way
+        operations.insert(0, operation(Kind.DELETE, 1))
+    gone = references[3], references[20]  # from a row, and from the CAM
+    operations += [operation(Kind.DELETE, reference, symbol_index=1) for reference in gone]
+    operations += [add(reference, symbol_index=1, shares=99) for reference in references[-2:]]
+    operations += [operation(Kind.REDUCE, reference, symbol_index=1, shares=1)
+                   for reference in references]
+    log = simulate(operations, source=stalls(1, 0.1) if spaced else always)
+    golden = check(log, operations)
+    assert golden.counts["overflow"] == 2
+    assert len(golden.orders) == 24 - 2  # those of 0 and 1 shares are gone
+    assert log.pulses["late_overflow", 1] == 2 * spaced
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_overfull_table_with_walks_equals_golden(seed):
+    operations = [add(reference, symbol_index=seed & 1, side=reference & 1)
+                  for reference in colliding(20, seed=seed)]
+    operations += list(random_operations(300 + seed, 350, references=150, near=0.3, symbols=2))
+    log = simulate(operations, source=(always, stalls(seed, 0.3))[seed & 1],
+                   sink=stalls(seed, 0.7), walk=random_walks(seed, every=100))
+    golden = check(log, operations)
+    assert golden.counts["overflow"]
+
+
+def test_walk_of_a_filled_table_meets_ways_and_cam():
+    operations = [add(reference, symbol_index=reference & 1, side=reference >> 1 & 1, price=n)
+                  for n, reference in enumerate(colliding(24))]
+    log = simulate(operations + [operation(Kind.DELETE, 1)] * 20,
+                   walk=lambda cycle: (1, 1) if cycle == 65 else None)
+    check(log, operations + [operation(Kind.DELETE, 1)] * 20)
+    assert len(log.walks) == 1
+    walked = {update.price for _, update in log.updates
+              if update.walk and update.kind == UpdateKind.ADD}
+    assert walked == {n for n, o in enumerate(operations) if (o.symbol_index, o.side) == (1, 1)}
+
+
+def test_walk_makes_progress_under_full_rate():
+    operations = [add(1)] + [operation(Kind.REDUCE, 1, shares=0)] * 1500
+    log = simulate(operations, walk=lambda cycle: (0, 0) if cycle == 50 else None)
+    check(log, operations)
+    end = next(index for index, (_, update) in enumerate(log.updates)
+               if update.kind == UpdateKind.WALK_END)
+    steps = PROFILE.order_rows + 1  # the CAM is walked in one go
+    cycles = log.updates[end][0] - log.updates[log.walks[0][0]][0]
+    assert 64 * (steps - 1) < cycles < 72 * (steps + 1)
+
+
+def test_idle_walk_takes_a_cycle_a_row():
+    log = simulate([], walk=lambda cycle: (0, 1) if cycle == 5 else None)
+    check(log, [])
+    end, last = log.updates[0]
+    assert last.kind == UpdateKind.WALK_END
+    assert end - log.walks[0][-1] == PROFILE.order_rows + 17 + SLOW_CYCLES
+
+
+def test_seeds_are_taken_over_while_empty_only():
+    keys = tuple(random.Random(5).getrandbits(63 + ROW_BITS) for _ in range(2))
+    dut = OrderTable(PROFILE)
+    references = colliding(24)
+
+    async def bench(ctx):
+        ctx.set(dut.updates.ready, 1)
+        await ctx.tick().until(dut.cleared)
+
+        async def fill():
+            await drive(ctx, dut.operations,
+                        [operation_payload(add(reference)) for reference in references])
+            await ctx.tick().repeat(10)
+            return ctx.get(dut.occupancy)
+
+        assert await fill() == 24
+        ctx.set(dut.cfg_seeds, list(keys))
+        await ctx.tick().repeat(4)
+        assert await fill() == 24, "orders are still found under the old keys"
+        ctx.set(dut.clear, 1)
+        await ctx.tick()
+        ctx.set(dut.clear, 0)
+        await ctx.tick().until(dut.cleared)
+        assert await fill() == 24
+        golden = TwoChoicePlacement(ROW_BITS, keys)
+        rows = {tuple(toeplitz_row(reference, key, ROW_BITS) for key in keys)
+                for reference in references}
+        assert len(rows) > 1
+        assert all(golden.insert((reference, 0)) for reference in references)
+        more = random.Random(6).sample(range(2**40), 60)
+        stored = sum(golden.insert((reference, 0)) for reference in more)
+        await drive(ctx, dut.operations, [operation_payload(add(reference)) for reference in more])
+        await ctx.tick().repeat(10)
+        assert ctx.get(dut.occupancy) == 24 + stored
+
+    run(dut, bench)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_clear_forgets_everything(seed):
+    rng = random.Random(seed)
+    dut = OrderTable(PROFILE)
+    updates = []
+
+    async def bench(ctx):
+        ctx.set(dut.walk.valid, seed & 1)
+        for trial in range(6):
+            await ctx.tick().until(dut.cleared)
+            operations = list(random_operations(seed * 10 + trial, 40))
+            ctx.set(dut.updates.ready, trial & 1)
+            for _ in range(rng.randrange(60)):  # no matter how far it comes
+                ctx.set(dut.operations.payload, operation_payload(rng.choice(operations)))
+                ctx.set(dut.operations.valid, 1)
+                await ctx.tick()
+            ctx.set(dut.clear, 1)
+            await ctx.tick()
+            ctx.set(dut.clear, 0)
+            ctx.set(dut.updates.ready, 1)
+            assert not ctx.get(dut.cleared)
+            for _ in range(PROFILE.order_rows):
+                assert not ctx.get(dut.operations.ready)
+                assert not ctx.get(dut.updates.valid)
+                await ctx.tick()
+            ctx.set(dut.operations.valid, 0)
+            assert ctx.get(dut.cleared)
+            assert ctx.get(dut.occupancy) == 0
+        ctx.set(dut.walk.valid, 0)
+        ctx.set(dut.clear, 1)
+        await ctx.tick()
+        ctx.set(dut.clear, 0)
+        await ctx.tick().until(dut.cleared)
+        for operation_ in random_operations(seed, 30):  # everything is unknown now
+            removal = Operation(kind=Kind.DELETE, symbol_index=operation_.symbol_index,
+                                reference=operation_.reference)
+            ctx.set(dut.operations.payload, operation_payload(removal))
+            ctx.set(dut.operations.valid, 1)
+            await ctx.tick().until(dut.operations.ready)
+            ctx.set(dut.operations.valid, 0)
+            updates.extend(
+                await ctx.tick().sample(dut.updates.payload).until(dut.updates.valid))
+
+    run(dut, bench)
+    assert len(updates) == 30
+    assert all(update.kind == UpdateKind.NONE for update in updates)
+
+
+def test_hash_equals_the_matrix():
+    rng = random.Random(1)
+    for row_bits in (1, 3, 10, 13):
+        toeplitz = ToeplitzHash(row_bits)
+        for _ in range(20):
+            reference, key = rng.getrandbits(64), rng.getrandbits(toeplitz.key_bits)
+            assert toeplitz.compute(reference, key) == toeplitz_row(reference, key, row_bits)
+
+
+@pytest.mark.parametrize("row_bits", [0, 33])
+def test_hash_refuses_a_width(row_bits):
+    with pytest.raises(ValueError, match="row_bits must be 1 to 32"):
+        ToeplitzHash(row_bits)
+
+
+@pytest.mark.parametrize("orders", [1024, 8192])
+def test_sixty_percent_of_random_references_fit(orders):
+    toeplitz = ToeplitzHash((orders // 8).bit_length() - 1)
+    for seed in range(10):
+        rng = random.Random(seed)
+        keys = tuple(rng.getrandbits(toeplitz.key_bits) for _ in range(2))
+        placement = TwoChoicePlacement(toeplitz.row_bits, keys)
+        for _ in range(orders * 6 // 10):
+            reference = rng.getrandbits(64)
+            rows = tuple(toeplitz.compute(reference, key) for key in keys)
+            assert placement.insert((reference, 0), rows)
+        assert placement.used[None] <= 4
