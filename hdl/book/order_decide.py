@@ -164,12 +164,13 @@ class OrderDecide(wiring.Component):
             chosen = Mux(matches.forward[age], kept.as_value(), chosen)
 
         candidate = matches.candidates[0].shape()
-        found = Signal(data.StructLayout({
+        fields = data.StructLayout({
             **{name: field.shape for name, field in candidate},
             **{name: field.shape for name, field in layout if name != "candidate"},
-        }))
+        })
+        found = Signal(fields.size)
         m.d.comb += found.eq(chosen)
-        return found
+        return data.View(fields, found)
 
     def _place(self, m: Module) -> tuple[Value, Value, Value]:
         """Choose a way for a new order: the emptier bank, and its first free way.
@@ -188,7 +189,8 @@ class OrderDecide(wiring.Component):
         free = [~bits & (bits + 1)[:width] for bits in used]
         full = Signal()
         m.d.comb += full.eq(Cat(used).all())
-        ways = Cat(Mux(second, 0, free[0])[:width], Mux(second, free[1], 0)[:width])
+        ways = Value.cast(
+            Cat(Mux(second, 0, free[0])[:width], Mux(second, free[1], 0)[:width]))
         passed = ~full & Mux(second, self.matches.passed[1], self.matches.passed[0])
         return full, ways, passed
 

@@ -47,7 +47,8 @@ class ToeplitzHash:
 
     def hash(self, reference: Value, key: Value) -> Value:
         """Return the row of `reference` under `key` as a combinational expression."""
-        return Cat((reference & key[i:i + REFERENCE_BITS]).xor() for i in range(self.row_bits))
+        return Value.cast(Cat(
+            (reference & key[i:i + REFERENCE_BITS]).xor() for i in range(self.row_bits)))
 
 
 def default_keys(row_bits: int, banks: int) -> tuple[int, ...]:

@@ -32,10 +32,14 @@ class OrderTable(wiring.Component):
 
     Two banks of rows of four ways, each bank indexed by its own hash of the reference; a new
     order goes to the emptier of its two rows, to a CAM of 16 if both are full, and if that is full
-    as well it is not stored (`overflow`). A hit needs reference and symbol. An ADD of a stored
-    reference replaces the order (``suspect``); a REDUCE by more than is open removes what is open
-    (``suspect``); an unknown reference gives an update NONE (``suspect``), and a REPLACE of one
-    inserts nothing. Price, quantity and side of a NONE are undefined.
+    as well it is not stored (`overflow`). With random references 60 % of the slots fill with at
+    most 6 orders in the CAM (2 of 8192 slots). But orders never move: when all of them have been
+    replaced many times, the CAM is enough for 50 % of 8192 slots and 45 % of 65536.
+
+    A hit needs reference and symbol. An ADD of a stored reference replaces the order
+    (``suspect``); a REDUCE by more than is open removes what is open (``suspect``); an unknown
+    reference gives an update NONE (``suspect``), and a REPLACE of one inserts nothing. Price,
+    quantity and side of a NONE are undefined.
 
     An ADD that took the short way has left when the table learns that it is a duplicate or does
     not fit: `late_duplicate` and `late_overflow` tell it, 5 cycles after the transfer.

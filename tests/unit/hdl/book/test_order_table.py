@@ -5,8 +5,11 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 
 import pytest
+from amaranth import *
 
+from hdl.book import order_table
 from hdl.book.order_hash import ToeplitzHash, default_keys
+from hdl.book.order_store import OrderBank
 from hdl.book.order_table import OrderTable
 from hdl.profile import Profile
 from hdl.records import OperationKind, Side, UpdateKind
@@ -32,6 +35,7 @@ class Log:
     accepted: list = field(default_factory=list)   # cycles of transfers on operations
     walks: list = field(default_factory=list)      # (updates taken before, symbol, side, cycle)
     pulses: Counter = field(default_factory=Counter)
+    late: list = field(default_factory=list)       # cycles of late pulses
 
 
 def operation_payload(operation):
@@ -92,6 +96,8 @@ def simulate(operations, *, source=always, sink=always, walk=None, settle=40, ke
                 log.walks.append((len(log.updates), *requested, cycle))
             if accepted:
                 log.accepted.append(cycle)
+            if late_dup or late_over:
+                log.late.append(cycle)
             log.pulses.update({
                 ("late_duplicate", late_symbol): late_dup,
                 ("late_overflow", late_symbol): late_over,
@@ -227,6 +233,39 @@ def test_walks_are_exact(seed):
     assert len(log.walks) >= 2
 
 
+class UndefinedOnCollision(OrderBank):
+    """A bank whose read is all ones where it meets a write, as block RAM may do what it likes."""
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.bank = bank = OrderBank(self.profile)
+        for name in ("enable", "read_row", "write_row", "write_ways", "write_order"):
+            m.d.comb += getattr(bank, name).eq(getattr(self, name))
+        met = [Signal(len(self.write_ways), name=f"met_{stage}") for stage in range(2)]
+        with m.If(self.enable):
+            m.d.sync += met[0].eq(Mux(self.read_row == self.write_row, self.write_ways, 0))
+            m.d.sync += met[1].eq(met[0])
+        for way, (inner, outer) in enumerate(zip(bank.ways, self.ways, strict=True)):
+            m.d.comb += Value.cast(outer).eq(
+                Mux(met[1][way], ~Const(0, inner.shape().size), Value.cast(inner)))
+        return m
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_read_that_meets_a_write_is_not_relied_on(seed, monkeypatch):
+    monkeypatch.setattr(order_table, "OrderBank", UndefinedOnCollision)
+    ones = 2**64 - 1  # the order that undefined bits would look like
+    operations = []
+    for operation_ in random_operations(400 + seed, 300, references=20, symbols=1):
+        fields = {**asdict(operation_), "symbol_index": SYMBOLS - 1}
+        if operation_.tag < 10:
+            fields["reference"] = ones
+        operations.append(Operation(**fields))
+    log = simulate(operations, source=stalls(seed, (0.3, 0.8, 0.9, 0.95)[seed]),
+                   walk=random_walks(seed, every=80))
+    check(log, operations)
+
+
 def add(reference, **fields):
     return Operation(kind=Kind.ADD, symbol_index=fields.pop("symbol_index", 0), reference=reference,
                      **{"shares": 100, "price": 5000, **fields})
@@ -303,6 +342,7 @@ def test_late_duplicate_of_a_fast_add_is_a_pulse():
     log = simulate(operations)
     check(log, operations)
     assert log.pulses["late_duplicate", 3] == 1
+    assert log.late == [log.accepted[1] + SLOW_CYCLES]
     assert [update.suspect for _, update in log.updates] == [0, 0]
 
 
@@ -479,15 +519,37 @@ def test_hash_refuses_a_width(row_bits):
         ToeplitzHash(row_bits)
 
 
+def inserter(seed, orders):
+    """A placement under random keys, and a function that inserts a random reference."""
+    rng = random.Random(seed)
+    toeplitz = ToeplitzHash((orders // 8).bit_length() - 1)
+    keys = tuple(rng.getrandbits(toeplitz.key_bits) for _ in range(2))
+    placement = TwoChoicePlacement(toeplitz.row_bits, keys)
+
+    def insert():
+        reference = rng.getrandbits(64)
+        rows = tuple(toeplitz.compute(reference, key) for key in keys)
+        assert placement.insert((reference, 0), rows)
+        return reference, 0
+
+    return rng, placement, insert
+
+
 @pytest.mark.parametrize("orders", [1024, 8192])
 def test_sixty_percent_of_random_references_fit(orders):
-    toeplitz = ToeplitzHash((orders // 8).bit_length() - 1)
-    for seed in range(10):
-        rng = random.Random(seed)
-        keys = tuple(rng.getrandbits(toeplitz.key_bits) for _ in range(2))
-        placement = TwoChoicePlacement(toeplitz.row_bits, keys)
+    for seed in range(8):
+        _, placement, insert = inserter(seed, orders)
         for _ in range(orders * 6 // 10):
-            reference = rng.getrandbits(64)
-            rows = tuple(toeplitz.compute(reference, key) for key in keys)
-            assert placement.insert((reference, 0), rows)
+            insert()
         assert placement.used[None] <= 4
+
+
+@pytest.mark.parametrize("orders", [1024, 8192])
+def test_orders_that_come_and_go_fit_in_45_percent(orders):
+    for seed in range(2):
+        rng, placement, insert = inserter(seed, orders)
+        names = [insert() for _ in range(orders * 45 // 100)]
+        for _ in range(4 * len(names)):
+            index = rng.randrange(len(names))
+            placement.remove(names[index])
+            names[index] = insert()
