@@ -265,15 +265,15 @@ def _padded(record: Record) -> bytes:
 
 
 def write_rows(records: npt.NDArray[Any], path: Path) -> None:
-    """Write rows as CSV, in the format of `COLUMNS`.
+    """Write rows as CSV (RFC 4180) with the columns `COLUMNS`.
 
     Raises
     ------
     OSError
         If the file cannot be written.
     """
-    with path.open("w", encoding="ascii") as file:
-        file.write(",".join(COLUMNS) + "\n")
+    with path.open("w", encoding="ascii", newline="") as file:
+        file.write(",".join(COLUMNS) + "\r\n")
         if len(records):
             columns = [records[source].tolist() for source in COLUMNS.values()]
-            file.writelines(",".join(map(str, row)) + "\n" for row in zip(*columns, strict=True))
+            file.writelines(",".join(map(str, row)) + "\r\n" for row in zip(*columns, strict=True))

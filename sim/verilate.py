@@ -134,7 +134,9 @@ def _compile(emitted: Emitted, folder: Path, library: Path, compiler: str, *,
     def compile_one(source: Path) -> Path:
         target = made / f"{source.stem}.o"
         cached = [ccache] if (ccache := shutil.which("ccache")) else []
-        _run([*cached, compiler, *_FLAGS, *defines, f"-I{made}", f"-I{include}",
+        # Construction and reset run once.
+        effort = ["-O0"] if source.name.endswith("__Slow.cpp") else []
+        _run([*cached, compiler, *_FLAGS, *effort, *defines, f"-I{made}", f"-I{include}",
               f"-I{include / 'vltstd'}", f"-I{_NATIVE}", "-c", str(source), "-o", str(target)])
         return target
 

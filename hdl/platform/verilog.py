@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from amaranth.hdl import Shape
 from amaranth.lib import wiring
 
 __all__ = ["construct", "write_verilog"]
+
+#: A process that assigns a constant; as it reads nothing, ``always @*`` would never execute.
+_CONSTANT_PROCESS = re.compile(r"always @\*\n\s+(\S+ = \d+'h[0-9a-f]+;)")
 
 
 def construct(design: str, arguments: dict[str, Any]) -> wiring.Component:
@@ -67,6 +71,7 @@ def write_verilog(component: wiring.Component, name: str, path: Path) -> None:
                 module.remove(cell)
     run("memory_collect")
     run(f"write_verilog -norename -noattr {path}")
+    path.write_text(_CONSTANT_PROCESS.sub(r"initial \1", path.read_text()))
     intermediate.unlink()
     path.with_suffix(".json").write_text(json.dumps(ports, indent=1, sort_keys=True))
 

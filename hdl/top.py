@@ -1,0 +1,228 @@
+"""The core of an appliance: wires the stages; no logic."""
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out, connect
+
+from hdl.book.book import Book
+from hdl.book.tick import TickConfig
+from hdl.csr.bridge import CsrBridge
+from hdl.csr.bus import CsrBus
+from hdl.feed.feed_handler import FeedHandler
+from hdl.net.datagram_receiver import DatagramReceiver
+from hdl.net.elastic_buffer import ElasticBuffer
+from hdl.profile import Profile
+from hdl.telemetry.event_recorder import EventRecorder
+from hdl.telemetry.feed_status import FeedStatus
+from proto.events import EVENT_BYTES
+
+__all__ = ["Top"]
+
+#: Inputs of the counters: the component's part, and the pulse there.
+_COUNTERS = {
+    "net.frames_good": ("receiver", "stat_frames_good"),
+    "net.frames_bad_fcs": ("receiver", "stat_bad_fcs"),
+    "net.frames_runt": ("receiver", "stat_runt"),
+    "net.frames_oversize": ("receiver", "stat_oversize"),
+    "net.frames_error_char": ("receiver", "stat_error_char"),
+    "net.frames_dropped_buffer_full": ("receiver", "stat_dropped"),
+    "ip.not_ipv4": ("receiver", "stat_not_ipv4"),
+    "ip.bad_header_checksum": ("receiver", "stat_bad_header_checksum"),
+    "ip.fragments": ("receiver", "stat_fragments"),
+    "ip.options": ("receiver", "stat_options"),
+    "ip.not_udp": ("receiver", "stat_not_udp"),
+    "ip.other_destination": ("receiver", "stat_other_destination"),
+    "ip.bad_length": ("receiver", "stat_bad_length"),
+    "ip.bad_udp_checksum": ("receiver", "stat_bad_udp_checksum"),
+    "mold.packets": ("feed", "stat_packets"),
+    "mold.messages": ("feed", "stat_messages"),
+    "mold.heartbeats": ("feed", "stat_heartbeats"),
+    "mold.end_of_session": ("feed", "stat_end_of_session"),
+    "mold.gaps": ("feed", "stat_gaps"),
+    "mold.duplicates": ("feed", "stat_duplicates"),
+    "mold.foreign_session": ("feed", "stat_foreign_session"),
+    "mold.malformed": ("feed", "stat_malformed"),
+    "itch.operations": ("feed", "stat_operations"),
+    "itch.admin": ("feed", "stat_admin"),
+    "itch.unwatched": ("feed", "stat_unwatched"),
+    "itch.unknown_type": ("feed", "stat_unknown_type"),
+    "itch.bad_length": ("feed", "stat_bad_length"),
+    "book.unknown_reference": ("book", "stat_unknown_reference"),
+    "book.duplicate_reference": ("book", "stat_duplicate_reference"),
+    "book.overfill": ("book", "stat_overfill"),
+    "book.table_overflow": ("book", "stat_overflow"),
+    "book.off_grid": ("book", "stat_off_grid"),
+    "book.rebuilds": ("book", "stat_rebuild"),
+    "book.refills": ("book", "stat_refill"),
+    "book.events_dropped": ("recorder", "stat_dropped"),
+}
+
+
+class Top(wiring.Component):
+    """Feed port to books to event records, with the registers.
+
+    Latency: 14 cycles, word at `feed_a_rx_data` with the last byte of an Add to `top_of_book` of
+    the books, cut-through, nothing else under way; the event record follows 6 cycles later.
+
+    Parameters
+    ----------
+    profile : Profile
+        Sizes.
+
+    Members
+    -------
+    feed_a_rx_data, feed_a_rx_control : ``In``
+        XGMII of feed A; domain ``rx``.
+    csr_* : see :data:`~hdl.csr.bus.CsrBus`
+        Registers.
+    events_payload, events_valid, events_ready
+        Event records, 64 bytes each, byte 0 in the lowest bits.
+    feed_ready : ``Out(1)``
+        A replay may send the next frame and will lose nothing.
+    idle : ``Out(1)``
+        Nothing is seen in the feed path.
+    now_cycles : ``Out(48)``
+        Cycle counter of every stamp.
+    """
+
+    def __init__(self, profile: Profile):
+        self.profile = profile
+        bus = CsrBus.members
+        super().__init__({
+            "feed_a_rx_data":    In(64),
+            "feed_a_rx_control": In(8),
+            **{f"csr_{name}": (In if member.flow == Out else Out)(member.shape)
+               for name, member in bus.items()},
+            "events_payload":    Out(8 * EVENT_BYTES),
+            "events_valid":      Out(1),
+            "events_ready":      In(1),
+            "feed_ready":        Out(1),
+            "idle":              Out(1),
+            "now_cycles":        Out(48),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+
+        profile = self.profile
+        m.submodules.elastic = elastic = ElasticBuffer()
+        m.submodules.receiver = receiver = DatagramReceiver(
+            buffer_bytes=profile.frame_buffer_bytes)
+        m.submodules.feed = feed = FeedHandler(profile)
+        m.submodules.book = book = Book(profile)
+        m.submodules.recorder = recorder = EventRecorder(profile)
+        m.submodules.status = status = FeedStatus(
+            profile, buffer_words=1 << len(receiver.occupancy_words))
+        m.submodules.csr = csr = CsrBridge(
+            profile, counter_widths={"mold.gap_messages": len(feed.gap_messages)})
+        parts = {"receiver": receiver, "feed": feed, "book": book, "recorder": recorder}
+
+        # Feed port to event records.
+        m.d.sync += self.now_cycles.eq(self.now_cycles + 1)
+        m.d.comb += [
+            elastic.line.data.eq(self.feed_a_rx_data),
+            elastic.line.control.eq(self.feed_a_rx_control),
+            receiver.word.eq(elastic.word),
+            receiver.now_cycles.eq(self.now_cycles),
+            Value.cast(feed.datagram).eq(Value.cast(receiver.datagram)),
+            Value.cast(feed.outcomes.payload).eq(Value.cast(receiver.outcomes.payload)),
+            feed.outcomes.valid.eq(receiver.outcomes.valid),
+        ]
+        connect(m, receiver.beats, feed.beats)
+        connect(m, feed.operations, book.operations)
+        connect(m, book.top_of_book, recorder.top_of_book)
+        m.d.comb += [
+            feed.context_tag.eq(recorder.context_tag),
+            recorder.context.eq(feed.context),
+            recorder.now_cycles.eq(self.now_cycles),
+            self.events_payload.eq(recorder.events.payload),
+            self.events_valid.eq(recorder.events.valid),
+            recorder.events.ready.eq(self.events_ready),
+        ]
+
+        # What makes a book stale.
+        m.d.comb += book.stale_symbols.eq(
+            feed.stale_symbols | feed.stream_stale.replicate(profile.symbols))
+
+        self._settings(m, csr, receiver, feed, book)
+
+        # Status and counters.
+        m.d.comb += [
+            status.occupancy_words.eq(receiver.occupancy_words),
+            status.offered.eq(receiver.beats.valid | feed.operations.valid),
+            status.book_ready.eq(book.ready),
+            status.book_idle.eq(book.idle),
+            status.ring_nearly_full.eq(recorder.nearly_full),
+            status.ring_empty.eq(recorder.empty),
+            status.tradable.eq(feed.tradable),
+            status.short_restricted.eq(feed.short_restricted),
+            status.states.eq(feed.states),
+            status.market_halted.eq(feed.market_halted),
+            status.event.eq(feed.event),
+            status.cfg_trading_events.eq(csr.feed_trading_events),
+            recorder.trading_state.eq(status.flags),
+            self.feed_ready.eq(status.feed_ready),
+            self.idle.eq(status.idle),
+            csr.control_status_memories_cleared.eq(book.ready),
+            csr.control_status_upkeep.eq(status.upkeep),
+            csr.control_status_feed_idle.eq(status.idle),
+            csr.counts[csr.count_slice("mold.gap_messages")].eq(
+                Mux(feed.stat_gaps, feed.gap_messages, 0)),
+        ]
+        for counter, (part, pulse) in _COUNTERS.items():
+            m.d.comb += csr.counts[csr.count_slice(counter)].eq(getattr(parts[part], pulse))
+
+        return m
+
+    def _settings(self, m: Module, csr: CsrBridge, receiver: DatagramReceiver, feed: FeedHandler,
+                  book: Book) -> None:
+        """Connect the registers to what they set."""
+        m.d.comb += [
+            csr.bus.address.eq(self.csr_address),
+            csr.bus.write_data.eq(self.csr_write_data),
+            csr.bus.write.eq(self.csr_write),
+            csr.bus.read.eq(self.csr_read),
+            self.csr_read_data.eq(csr.bus.read_data),
+
+            receiver.cfg_cut_through.eq(csr.control_fcs_mode),
+            receiver.cfg_strict.eq(csr.control_strict),
+            receiver.cfg_max_frame_bytes.eq(csr.control_max_frame_bytes),
+            receiver.cfg_group_ip.eq(csr.feed_group_ip),
+            receiver.cfg_udp_port.eq(csr.feed_udp_port),
+
+            feed.cfg_enable.eq(csr.feed_enable),
+            feed.cfg_session.eq(Cat(csr.feed_session_lo, csr.feed_session_mid,
+                                    csr.feed_session_hi)),
+            feed.cfg_session_learn.eq(csr.feed_session_learn),
+            feed.cfg_sequence_learn.eq(csr.feed_sequence_learn),
+            feed.cfg_next_sequence.eq(Cat(csr.feed_next_sequence_lo, csr.feed_next_sequence_hi)),
+            feed.cfg_load.eq(csr.feed_load_sequence),
+            feed.cfg_market_code.eq(csr.feed_market_code),
+            feed.cfg_trading_events.eq(csr.feed_trading_events),
+            feed.cfg_lift_market_halt.eq(csr.feed_lift_market_halt),
+            feed.restart.eq(csr.control_feed_reset),
+
+            book.clear.eq(csr.control_feed_reset),
+            book.cfg_hold.eq(csr.control_hold_on_rebuild),
+            book.cfg_seeds[0].eq(Cat(csr.order_table_seed_0_lo, csr.order_table_seed_0_mid,
+                                     csr.order_table_seed_0_hi)),
+            book.cfg_seeds[1].eq(Cat(csr.order_table_seed_1_lo, csr.order_table_seed_1_mid,
+                                     csr.order_table_seed_1_hi)),
+        ]
+
+        # Settings of a symbol go to the feed and to the price levels in the same cycle.
+        tick = Signal(TickConfig)
+        m.d.comb += [
+            feed.symbol_write.eq(csr.symbol_committed),
+            feed.symbol_index.eq(csr.symbol_index),
+            feed.symbol_stock.eq(Cat(csr.symbol_settings.stock_lo, csr.symbol_settings.stock_hi)),
+            feed.symbol_locate.eq(csr.symbol_settings.locate),
+            feed.symbol_locate_valid.eq(csr.symbol_settings.locate_valid),
+            feed.symbol_enable.eq(csr.symbol_settings.enable),
+            tick.tick_size.eq(csr.symbol_settings.tick_size),
+            tick.multiplier.eq(csr.symbol_settings.reciprocal),
+            tick.exponent.eq(csr.symbol_settings.shift),
+            book.tick_write.eq(csr.symbol_committed),
+            book.tick_symbol.eq(csr.symbol_index),
+            book.tick.eq(tick),
+        ]
