@@ -6,7 +6,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-__all__ = ["RowTable", "RowWord", "WORD_BITS", "row_words"]
+__all__ = ["RowPort", "RowTable", "RowWord", "WORD_BITS", "row_words"]
 
 #: Width of the words in which software writes a row.
 WORD_BITS = 32
@@ -40,10 +40,29 @@ def row_words(layout: data.StructLayout) -> tuple[RowWord, ...]:
     )
 
 
+def RowPort(layout: data.StructLayout, rows: int) -> wiring.Signature:  # noqa: N802
+    """Return the signature, seen from software, of the settings of a table.
+
+    ``word``, ``data``, ``write``: write a word of the shadow row; a word that does not exist is
+    ignored. ``row``, ``commit``, ``revoke``: pulses; make the shadow the row, and mark it loaded,
+    or mark the row unloaded. ``read_row``, ``read_word``: word to read back; ``read_data``: that
+    word of the row, unsigned, 2 cycles later. ``version``: number of commits and revocations since
+    reset, modulo 2**16.
+    """
+    row_bits = max(1, ceil_log2(rows))
+    word_bits = max(1, ceil_log2(len(row_words(layout))))
+    return wiring.Signature({
+        "word": Out(word_bits), "data": Out(WORD_BITS), "write": Out(1),
+        "row": Out(row_bits), "commit": Out(1), "revoke": Out(1),
+        "read_row": Out(row_bits), "read_word": Out(word_bits), "read_data": In(WORD_BITS),
+        "version": In(16),
+    })
+
+
 class RowTable(wiring.Component):
     """Keep a row of settings a symbol, with a shadow row that software fills word by word.
 
-    Latency: 0 cycles, ``row_<n>`` to ``settings_<n>``; 1 cycle, `cfg_commit` to the new row.
+    Latency: 0 cycles, ``row_<n>`` to ``settings_<n>``; 1 cycle, ``cfg.commit`` to the new row.
     Reset makes every row unloaded; the memory behind it keeps its old content, unseen.
 
     Parameters
@@ -57,16 +76,8 @@ class RowTable(wiring.Component):
 
     Members
     -------
-    cfg_word, cfg_data, cfg_write : ``In``
-        Write a word of the shadow row; a word that does not exist is ignored.
-    cfg_row, cfg_commit, cfg_revoke : ``In``
-        Pulses: make the shadow the row `cfg_row`, and mark it loaded; or mark it unloaded.
-    cfg_read_row, cfg_read_word : ``In``
-        Word to read back.
-    read_data : ``Out(32)``
-        That word of the row, unsigned, 2 cycles later.
-    version : ``Out(16)``
-        Number of commits and revocations since reset, modulo 2**16.
+    cfg : ``In(RowPort(layout, rows))``
+        Software's side.
     row_<n> : ``In``
         Row of reader n.
     settings_<n>, loaded_<n> : ``Out``
@@ -86,18 +97,8 @@ class RowTable(wiring.Component):
         self.reads = reads
         self.words = row_words(layout)
         row_bits = max(1, ceil_log2(rows))
-        word_bits = max(1, ceil_log2(len(self.words)))
         super().__init__({
-            "cfg_word": In(word_bits),
-            "cfg_data": In(WORD_BITS),
-            "cfg_write": In(1),
-            "cfg_row": In(row_bits),
-            "cfg_commit": In(1),
-            "cfg_revoke": In(1),
-            "cfg_read_row": In(row_bits),
-            "cfg_read_word": In(word_bits),
-            "read_data": Out(WORD_BITS),
-            "version": Out(16),
+            "cfg": In(RowPort(layout, rows)),
             **{f"row_{n}": In(row_bits) for n in range(reads)},
             **{f"settings_{n}": Out(layout) for n in range(reads)},
             **{f"loaded_{n}": Out(1) for n in range(reads)},
@@ -107,26 +108,26 @@ class RowTable(wiring.Component):
         m = Module()
 
         shadow = Signal(self.layout)
-        with m.If(self.cfg_write), m.Switch(self.cfg_word):
+        with m.If(self.cfg.write), m.Switch(self.cfg.word):
             for address, word in enumerate(self.words):
                 with m.Case(address):
                     part = Value.cast(shadow[word.field])[word.offset:word.offset + word.width]
-                    m.d.sync += part.eq(self.cfg_data)
+                    m.d.sync += part.eq(self.cfg.data)
 
         m.submodules.memory = memory = Memory(shape=self.layout, depth=self.rows, init=[])
         loaded = Signal(self.rows)
         write = memory.write_port()
         m.d.comb += [
-            write.addr.eq(self.cfg_row),
+            write.addr.eq(self.cfg.row),
             Value.cast(write.data).eq(Value.cast(shadow)),
-            write.en.eq(self.cfg_commit),
+            write.en.eq(self.cfg.commit),
         ]
-        with m.If(self.cfg_commit):
-            m.d.sync += loaded.bit_select(self.cfg_row, 1).eq(1)
-        with m.Elif(self.cfg_revoke):
-            m.d.sync += loaded.bit_select(self.cfg_row, 1).eq(0)
-        with m.If(self.cfg_commit | self.cfg_revoke):
-            m.d.sync += self.version.eq(self.version + 1)
+        with m.If(self.cfg.commit):
+            m.d.sync += loaded.bit_select(self.cfg.row, 1).eq(1)
+        with m.Elif(self.cfg.revoke):
+            m.d.sync += loaded.bit_select(self.cfg.row, 1).eq(0)
+        with m.If(self.cfg.commit | self.cfg.revoke):
+            m.d.sync += self.cfg.version.eq(self.cfg.version + 1)
 
         for n in range(self.reads):
             read = memory.read_port(domain="comb")
@@ -139,11 +140,11 @@ class RowTable(wiring.Component):
 
         back = memory.read_port(domain="comb")
         held = Signal(self.layout, reset_less=True)
-        m.d.comb += back.addr.eq(self.cfg_read_row)
+        m.d.comb += back.addr.eq(self.cfg.read_row)
         m.d.sync += Value.cast(held).eq(Value.cast(back.data))
-        with m.Switch(self.cfg_read_word):
+        with m.Switch(self.cfg.read_word):
             for address, word in enumerate(self.words):
                 with m.Case(address):
                     part = Value.cast(held[word.field])[word.offset:word.offset + word.width]
-                    m.d.sync += self.read_data.eq(part)
+                    m.d.sync += self.cfg.read_data.eq(part)
         return m

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.orders import FEATURE_NAMES
 
-__all__ = ["BIAS_BITS", "BiasWord", "LinearParameters", "ModelBanks", "WEIGHT_BITS"]
+__all__ = ["BIAS_BITS", "BiasWord", "LinearParameters", "ModelBanks", "ModelPort", "WEIGHT_BITS"]
 
 #: Width of a weight, signed.
 WEIGHT_BITS = 16
@@ -24,13 +24,31 @@ LinearParameters = data.StructLayout({
 })
 
 
+#: The signature, seen from software, of the settings of the banks.
+#:
+#: ``bank``, ``address``, ``data``, ``write``: write a word of a bank: a weight at 0 and up, the
+#: bias at :data:`BiasWord`. Refused, with a pulse of ``write_refused``, if the bank is the active
+#: one, the address is unknown or a swap is too young. Before the first swap no bank is active, and
+#: both may be written. ``read_bank``, ``read_address``: word to read back; ``read_data``: that
+#: word, sign-extended, a cycle later. ``swap``: pulse; make ``swap_bank`` active under
+#: ``swap_epoch`` if ``expected_epoch`` is the present one and the bank is another than the active
+#: one (or none is); else pulse ``swap_refused``. The pulses ``write_refused``, ``swapped`` and
+#: ``swap_refused`` come a cycle after their cause.
+ModelPort = wiring.Signature({
+    "bank": Out(1), "address": Out(range(BiasWord + 1)), "data": Out(32), "write": Out(1),
+    "read_bank": Out(1), "read_address": Out(range(BiasWord + 1)), "read_data": In(32),
+    "swap": Out(1), "swap_bank": Out(1), "swap_epoch": Out(16), "expected_epoch": Out(16),
+    "write_refused": In(1), "swapped": In(1), "swap_refused": In(1),
+})
+
+
 class ModelBanks(wiring.Component):
     """Hold two sets of parameters of the linear engine; one scores, software writes the other.
 
-    Latency: 1 cycle, `swap` to `active`, `epoch` and `loaded`. A vector that transfers in the cycle
-    of `swap` is still scored by the old bank. The engine takes all parameters in the cycle in which
-    a vector transfers, so a bank has no inference in flight from the cycle after the swap on;
-    `write` is refused all the same during `guard_cycles` after a swap.
+    Latency: 1 cycle, ``cfg.swap`` to `active`, `epoch` and `loaded`. A vector that transfers in the
+    cycle of the swap is still scored by the old bank. The engine takes all parameters in the cycle
+    in which a vector transfers, so a bank has no inference in flight from the cycle after the swap
+    on; a write is refused all the same during `guard_cycles` after a swap.
 
     Parameters
     ----------
@@ -47,20 +65,8 @@ class ModelBanks(wiring.Component):
         A swap has been taken since reset; before it no score may be used.
     active_bank : ``Out(1)``
         The bank that scores.
-    cfg_bank, cfg_address, cfg_data, cfg_write : ``In``
-        Write a word of a bank: a weight at 0 and up, the bias at :data:`BiasWord`. Refused, with a
-        pulse of `write_refused`, if the bank is the active one, the address is unknown or a swap
-        is younger than `guard_cycles`. Before the first swap no bank is active, and both may be
-        written.
-    cfg_read_bank, cfg_read_address : ``In``
-        Word to read back.
-    read_data : ``Out(32)``
-        That word, sign-extended, a cycle later.
-    swap : ``In(1)``
-        Pulse: make `swap_bank` active under `swap_epoch` if `expected_epoch` is the present one and
-        the bank is another than the active one (or none is); else pulse `swap_refused`.
-    write_refused, swapped, swap_refused : ``Out(1)``
-        Pulses, a cycle after their cause.
+    cfg : ``In(ModelPort)``
+        Software's side.
 
     Raises
     ------
@@ -72,26 +78,12 @@ class ModelBanks(wiring.Component):
         if guard_cycles < 1:
             raise ValueError(f"guard_cycles must be >= 1, was {guard_cycles}")
         self.guard_cycles = guard_cycles
-        address = range(BiasWord + 1)
         super().__init__({
             "active": Out(LinearParameters),
             "epoch": Out(16),
             "loaded": Out(1),
             "active_bank": Out(1),
-            "cfg_bank": In(1),
-            "cfg_address": In(address),
-            "cfg_data": In(32),
-            "cfg_write": In(1),
-            "cfg_read_bank": In(1),
-            "cfg_read_address": In(address),
-            "read_data": Out(32),
-            "swap": In(1),
-            "swap_bank": In(1),
-            "swap_epoch": In(16),
-            "expected_epoch": In(16),
-            "write_refused": Out(1),
-            "swapped": Out(1),
-            "swap_refused": Out(1),
+            "cfg": In(ModelPort),
         })
 
     def elaborate(self, platform):
@@ -107,35 +99,35 @@ class ModelBanks(wiring.Component):
         ]
 
         allowed = Signal()
-        m.d.comb += allowed.eq(~live.bit_select(self.cfg_bank, 1) & (guard == 0)
-                               & (self.cfg_address <= BiasWord))
-        m.d.sync += self.write_refused.eq(self.cfg_write & ~allowed)
+        m.d.comb += allowed.eq(~live.bit_select(self.cfg.bank, 1) & (guard == 0)
+                               & (self.cfg.address <= BiasWord))
+        m.d.sync += self.cfg.write_refused.eq(self.cfg.write & ~allowed)
         for number, bank in enumerate(banks):
-            with m.If(self.cfg_write & allowed & (self.cfg_bank == number)):
+            with m.If(self.cfg.write & allowed & (self.cfg.bank == number)):
                 for word, weight in enumerate(bank.weights):
-                    with m.If(self.cfg_address == word):
-                        m.d.sync += weight.eq(self.cfg_data[:WEIGHT_BITS].as_signed())
-                with m.If(self.cfg_address == BiasWord):
-                    m.d.sync += bank.bias.eq(self.cfg_data.as_signed())
+                    with m.If(self.cfg.address == word):
+                        m.d.sync += weight.eq(self.cfg.data[:WEIGHT_BITS].as_signed())
+                with m.If(self.cfg.address == BiasWord):
+                    m.d.sync += bank.bias.eq(self.cfg.data.as_signed())
 
         chosen = Signal(LinearParameters)
         m.d.comb += Value.cast(chosen).eq(
-            Mux(self.cfg_read_bank, Value.cast(banks[1]), Value.cast(banks[0])))
-        with m.Switch(self.cfg_read_address):
+            Mux(self.cfg.read_bank, Value.cast(banks[1]), Value.cast(banks[0])))
+        with m.Switch(self.cfg.read_address):
             for word in range(BiasWord):
                 with m.Case(word):
-                    m.d.sync += self.read_data.eq(chosen.weights[word])
+                    m.d.sync += self.cfg.read_data.eq(chosen.weights[word])
             with m.Default():
-                m.d.sync += self.read_data.eq(chosen.bias)
+                m.d.sync += self.cfg.read_data.eq(chosen.bias)
 
         take = Signal()
-        m.d.comb += take.eq(self.swap & (self.expected_epoch == self.epoch)
-                            & ~live.bit_select(self.swap_bank, 1))
-        m.d.sync += [self.swapped.eq(take), self.swap_refused.eq(self.swap & ~take)]
+        m.d.comb += take.eq(self.cfg.swap & (self.cfg.expected_epoch == self.epoch)
+                            & ~live.bit_select(self.cfg.swap_bank, 1))
+        m.d.sync += [self.cfg.swapped.eq(take), self.cfg.swap_refused.eq(self.cfg.swap & ~take)]
         with m.If(take):
             m.d.sync += [
-                self.active_bank.eq(self.swap_bank),
-                self.epoch.eq(self.swap_epoch),
+                self.active_bank.eq(self.cfg.swap_bank),
+                self.epoch.eq(self.cfg.swap_epoch),
                 self.loaded.eq(1),
                 guard.eq(self.guard_cycles),
             ]

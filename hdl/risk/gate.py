@@ -68,7 +68,7 @@ class RiskGate(wiring.Component):
     verdicts : ``Out(stream.Signature(Verdict(profile), always_ready=True))``
         Exactly one an intent: the cycle after its transfer on `requests`, or after its refusal.
     busy : ``Out(1)``
-        The slot is taken.
+        An intent waits in the slot.
     refused, refused_symbol, refused_side : ``Out``
         Pulse: an intent was refused; beside its verdict.
     symbol_index : ``Out(profile.symbol_bits)``
@@ -124,13 +124,14 @@ class RiskGate(wiring.Component):
 
         slot = Signal(OrderIntent(self.profile), reset_less=True)
         held = Signal()           # the slot holds an intent without a verdict
+        late = Signal(reset_less=True)        # it could not leave at once
         enter_held = held & (slot.kind == IntentKind.ENTER)
         out = Signal(OrderIntent(self.profile), reset_less=True)
         offered = Signal()        # `out` is offered to the transmitter
         from_slot = Signal(reset_less=True)   # it is the intent in the slot
         transfer = Signal()
         m.d.comb += [
-            self.busy.eq(held),
+            self.busy.eq(held & late),
             self.intents.ready.eq(~held),
             self.requests.valid.eq(offered),
             transfer.eq(offered & self.requests.ready),
@@ -238,7 +239,6 @@ class RiskGate(wiring.Component):
                          Value.cast(out).eq(Value.cast(intent))]
 
         # The slot: an intent stays until its verdict.
-        late = Signal(reset_less=True)
         again = enter_held & offered & from_slot & ~transfer
         with m.If(arrives):
             m.d.sync += [held.eq(~fast_refused), Value.cast(slot).eq(Value.cast(intent)),

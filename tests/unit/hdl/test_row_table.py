@@ -11,19 +11,19 @@ ROW = data.StructLayout({"level": signed(20), "value": 52, "flag": 1})
 
 
 async def write(ctx, dut, words) -> None:
-    ctx.set(dut.cfg_write, 1)
+    ctx.set(dut.cfg.write, 1)
     for address, word in enumerate(words):
-        ctx.set(dut.cfg_word, address)
-        ctx.set(dut.cfg_data, word)
+        ctx.set(dut.cfg.word, address)
+        ctx.set(dut.cfg.data, word)
         await ctx.tick()
-    ctx.set(dut.cfg_write, 0)
+    ctx.set(dut.cfg.write, 0)
 
 
 async def pulse(ctx, dut, name: str, row: int) -> None:
-    ctx.set(dut.cfg_row, row)
-    ctx.set(getattr(dut, name), 1)
+    ctx.set(dut.cfg.row, row)
+    ctx.set(getattr(dut.cfg, name), 1)
     await ctx.tick()
-    ctx.set(getattr(dut, name), 0)
+    ctx.set(getattr(dut.cfg, name), 0)
 
 
 def test_words_begin_with_a_field():
@@ -39,19 +39,19 @@ def test_a_row_changes_as_a_whole_in_one_cycle():
         ctx.set(dut.row_1, 4)
         await write(ctx, dut, [0xFFFFFFFF, 2, 3, 1])
         assert not ctx.get(dut.loaded_0)
-        await pulse(ctx, dut, "cfg_commit", 3)
-        assert (ctx.get(dut.loaded_0), ctx.get(dut.loaded_1), ctx.get(dut.version)) == (1, 0, 1)
+        await pulse(ctx, dut, "commit", 3)
+        assert (ctx.get(dut.loaded_0), ctx.get(dut.loaded_1), ctx.get(dut.cfg.version)) == (1, 0, 1)
         row = ctx.get(dut.settings_0)
         assert (row.level, row.value, row.flag) == (-1, (3 << 32) + 2, 1)
         await write(ctx, dut, [5])
         assert ctx.get(dut.settings_0).level == -1  # the shadow alone has changed
-        ctx.set(dut.cfg_read_row, 3)
+        ctx.set(dut.cfg.read_row, 3)
         for address, word in enumerate([0xFFFFF, 2, 3, 1]):
-            ctx.set(dut.cfg_read_word, address)
+            ctx.set(dut.cfg.read_word, address)
             await ctx.tick().repeat(2)
-            assert ctx.get(dut.read_data) == word
-        await pulse(ctx, dut, "cfg_revoke", 3)
-        assert (ctx.get(dut.loaded_0), ctx.get(dut.version)) == (0, 2)
+            assert ctx.get(dut.cfg.read_data) == word
+        await pulse(ctx, dut, "revoke", 3)
+        assert (ctx.get(dut.loaded_0), ctx.get(dut.cfg.version)) == (0, 2)
 
     run(dut, check)
 

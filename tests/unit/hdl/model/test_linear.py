@@ -28,19 +28,19 @@ def wired() -> tuple[Module, LinearEngine, ModelBanks]:
 async def load(ctx, banks, bank: int, weights, bias: int) -> None:
     """Write a bank and wait until nothing is pending."""
     for address, word in enumerate([*weights, bias]):
-        ctx.set(banks.cfg_bank, bank)
-        ctx.set(banks.cfg_address, address)
-        ctx.set(banks.cfg_data, word & 0xFFFFFFFF)
-        ctx.set(banks.cfg_write, 1)
+        ctx.set(banks.cfg.bank, bank)
+        ctx.set(banks.cfg.address, address)
+        ctx.set(banks.cfg.data, word & 0xFFFFFFFF)
+        ctx.set(banks.cfg.write, 1)
         await ctx.tick()
-    ctx.set(banks.cfg_write, 0)
+    ctx.set(banks.cfg.write, 0)
 
 
 def start_swap(ctx, banks, bank: int, expected: int, epoch: int) -> None:
-    ctx.set(banks.swap_bank, bank)
-    ctx.set(banks.expected_epoch, expected)
-    ctx.set(banks.swap_epoch, epoch)
-    ctx.set(banks.swap, 1)
+    ctx.set(banks.cfg.swap_bank, bank)
+    ctx.set(banks.cfg.expected_epoch, expected)
+    ctx.set(banks.cfg.swap_epoch, epoch)
+    ctx.set(banks.cfg.swap, 1)
 
 
 @pytest.mark.parametrize("extreme", [False, True])
@@ -60,7 +60,7 @@ def test_scores_equal_the_twin_and_take_three_cycles(extreme):
         await load(ctx, banks, 1, weights, bias)
         start_swap(ctx, banks, 1, 0, 7)
         await ctx.tick()
-        ctx.set(banks.swap, 0)
+        ctx.set(banks.cfg.swap, 0)
         cycle = BiasWord + 2
         for number, features in enumerate(inputs):
             while rng.random() < 0.3:
@@ -115,7 +115,7 @@ def test_swaps_between_vectors_never_tear_a_score():
         for flip in range(60):
             start_swap(ctx, banks, flip % 2, flip, flip + 1)
             await ctx.tick()
-            ctx.set(banks.swap, 0)
+            ctx.set(banks.cfg.swap, 0)
             for _ in range(flip % 4):
                 await ctx.tick()
         await ctx.tick().repeat(5)
@@ -141,24 +141,24 @@ def test_writes_and_swaps_obey_their_rules_and_read_back():
     async def check(ctx):
         await load(ctx, banks, 0, *model)
         for address, word in enumerate([*model[0], model[1]]):
-            ctx.set(banks.cfg_read_address, address)
+            ctx.set(banks.cfg.read_address, address)
             await ctx.tick()
-            assert ctx.get(banks.read_data) == word & 0xFFFFFFFF
+            assert ctx.get(banks.cfg.read_data) == word & 0xFFFFFFFF
 
         async def swap(bank, expected, epoch):
             start_swap(ctx, banks, bank, expected, epoch)
             await ctx.tick()
-            ctx.set(banks.swap, 0)
-            return ctx.get(banks.swapped), ctx.get(banks.swap_refused)
+            ctx.set(banks.cfg.swap, 0)
+            return ctx.get(banks.cfg.swapped), ctx.get(banks.cfg.swap_refused)
 
         async def write(bank, address, word):
-            ctx.set(banks.cfg_bank, bank)
-            ctx.set(banks.cfg_address, address)
-            ctx.set(banks.cfg_data, word)
-            ctx.set(banks.cfg_write, 1)
+            ctx.set(banks.cfg.bank, bank)
+            ctx.set(banks.cfg.address, address)
+            ctx.set(banks.cfg.data, word)
+            ctx.set(banks.cfg.write, 1)
             await ctx.tick()
-            ctx.set(banks.cfg_write, 0)
-            return ctx.get(banks.write_refused)
+            ctx.set(banks.cfg.write, 0)
+            return ctx.get(banks.cfg.write_refused)
 
         assert not ctx.get(banks.loaded)
         assert await swap(0, 3, 4) == (0, 1)          # another epoch is expected

@@ -34,15 +34,15 @@ def wired():
 async def commit(ctx, table: RowTable, symbol: int, fields: dict) -> None:
     """Write a row word by word and commit it."""
     for address, word in enumerate(table.words):
-        ctx.set(table.cfg_word, address)
-        ctx.set(table.cfg_data, (fields[word.field] >> word.offset) & 0xFFFFFFFF)
-        ctx.set(table.cfg_write, 1)
+        ctx.set(table.cfg.word, address)
+        ctx.set(table.cfg.data, (fields[word.field] >> word.offset) & 0xFFFFFFFF)
+        ctx.set(table.cfg.write, 1)
         await ctx.tick()
-    ctx.set(table.cfg_write, 0)
-    ctx.set(table.cfg_row, symbol)
-    ctx.set(table.cfg_commit, 1)
+    ctx.set(table.cfg.write, 0)
+    ctx.set(table.cfg.row, symbol)
+    ctx.set(table.cfg.commit, 1)
     await ctx.tick()
-    ctx.set(table.cfg_commit, 0)
+    ctx.set(table.cfg.commit, 0)
 
 
 def fields_of(row: Parameters) -> dict:
