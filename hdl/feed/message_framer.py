@@ -23,6 +23,15 @@ _SAME_BEAT_LANES = BEAT_BYTES - _LENGTH_BYTES
 _FAR = 31
 
 
+_LengthFlags = data.StructLayout({
+    "ends": 1,         # the message's end is in the pair,
+    "end": 5,          # at this position
+    "short": 1,        # it is in the older beat
+    "bounds_next": 1,  # it is in the next pair's older beat, or earlier
+    "ends_next": 1,    # it is in the next pair, or earlier
+})
+
+
 class MessageFramer(wiring.Component):
     """Cut the messages out of MoldUDP64 packets and align each to its first byte.
 
@@ -135,13 +144,10 @@ class MessageFramer(wiring.Component):
     def _length_lanes(self, m, newer, *, shift):
         """Return what follows from the length at each lane of the older beat, if one stands there.
 
-        ``ends``: the message's end, at position ``end``, is in the pair; ``ends_next``: it is in
-        the next pair; ``short``: it is in the older beat; ``bounds_next``: it is in the next pair's
-        older beat, or earlier. The first four only where the message begins in the same beat.
+        Where the message begins in the next beat only ``ends_next`` is of use.
         """
-        lane_layout = data.StructLayout({
-            "ends": 1, "end": 5, "short": 1, "bounds_next": 1, "ends_next": 1})
-        lanes = Signal(data.ArrayLayout(lane_layout, BEAT_BYTES), reset_less=True)
+        lanes = [Signal(_LengthFlags, name=f"lane_{position}", reset_less=True)
+                 for position in range(BEAT_BYTES)]
         arriving = Cat(newer, self.beats.p.data)
         with m.If(shift):
             for position in range(BEAT_BYTES):
@@ -235,16 +241,18 @@ class MessageFramer(wiring.Component):
         unsent = Signal()        # its first window is still to come
         final = Signal()         # its end is in the window
         remaining = Signal(17, reset_less=True)
-        held_shift = Signal(range(BEAT_BYTES), reset_less=True)
+        emit_shift = Signal(range(BEAT_BYTES), reset_less=True)  # where its bytes are
         length = Signal(8 * _LENGTH_BYTES, reset_less=True)
 
         lane = remaining[:3]
         pair = Cat(older, newer)
-        here = lengths[lane]
+        here = Signal(_LengthFlags)
         here_length = Signal.like(length)
-        for position in range(BEAT_BYTES):
-            with m.If(lane == position):
-                m.d.comb += here_length.eq(big_endian(pair, position, _LENGTH_BYTES))
+        with m.Switch(lane):
+            for position in range(BEAT_BYTES):
+                with m.Case(position):
+                    m.d.comb += here.eq(lengths[position])
+                    m.d.comb += here_length.eq(big_endian(pair, position, _LENGTH_BYTES))
         end = Signal.like(remaining)
         m.d.comb += end.eq(here_length + lane + _LENGTH_BYTES)
         same_beat = lane < _SAME_BEAT_LANES
@@ -254,8 +262,6 @@ class MessageFramer(wiring.Component):
         emit_last = Signal()
         malformed = Signal()
         stop = Signal()
-        emit_shift = Signal.like(held_shift)
-        m.d.comb += emit_shift.eq(Mux(at_boundary, lane + _LENGTH_BYTES, held_shift))
 
         near = ~(limit == _FAR)
         over = Signal()
@@ -277,9 +283,11 @@ class MessageFramer(wiring.Component):
                 m.d.comb += [malformed.eq(1), stop.eq(1)]
             with m.Elif(at_boundary):
                 m.d.comb += tracker.taken.eq(1)
-                m.d.sync += [length.eq(here_length), held_shift.eq(emit_shift),
-                             unsent.eq(~same_beat), remaining.eq(end - BEAT_BYTES),
+                m.d.sync += [length.eq(here_length), unsent.eq(~same_beat), remaining.eq(end - BEAT_BYTES),
                              final.eq(here.ends_next)]
+                m.d.sync += emit_shift.eq(Mux(
+                    here.bounds_next, here_length[:3] + lane + 2 * _LENGTH_BYTES,
+                    lane + _LENGTH_BYTES))
                 with m.If(same_beat):
                     m.d.comb += [emit.eq(1), emit_first.eq(1)]
                     m.d.comb += emit_last.eq(here.ends & (here.end <= limit))
@@ -295,12 +303,15 @@ class MessageFramer(wiring.Component):
                 m.d.comb += [malformed.eq(over), stop.eq(over)]
                 m.d.sync += [unsent.eq(0), active.eq(~final), at_boundary.eq(
                     final & (remaining[:5] < _WINDOW_BYTES))]
+                with m.If(final):
+                    m.d.sync += emit_shift.eq(lane + _LENGTH_BYTES)
                 with m.If(~tiny):
                     m.d.sync += remaining.eq(remaining - BEAT_BYTES)
                     m.d.sync += final.eq(remaining <= _WINDOW_BYTES + BEAT_BYTES)
             with m.Else():
                 m.d.sync += remaining.eq(remaining - BEAT_BYTES)
                 m.d.sync += at_boundary.eq(remaining < _WINDOW_BYTES)
+                m.d.sync += emit_shift.eq(lane + _LENGTH_BYTES)
             with m.If(stop):
                 m.d.sync += walking.eq(0)
         with m.Elif(process & (index == HEADER_BEAT) & accepted):
@@ -321,9 +332,7 @@ class MessageFramer(wiring.Component):
             m.d.sync += valid.eq(emit)
         with m.If(process):
             m.d.sync += [first.eq(emit_first), last.eq(emit_last)]
-            for distance in range(BEAT_BYTES):
-                with m.If(emit_shift == distance):
-                    m.d.sync += window.eq(pair[8 * distance:])
+            m.d.sync += window.eq(pair >> (emit_shift << 3))
         delivered = offered & self.messages.ready & last
         out = self.messages.p
         m.d.comb += [

@@ -1,7 +1,7 @@
 """Which symbols may be traded, as the exchange says."""
 
 from amaranth import *
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.profile import Profile
@@ -46,8 +46,8 @@ class TradingState(wiring.Component):
         Continuous trading is allowed.
     short_restricted : ``Out(symbols)``
         The short sale price test is active.
-    states : ``Out(ArrayLayout(8, symbols))``
-        Trading state code of each symbol as last received, 0 before.
+    states : ``Out(8 * symbols)``
+        Trading state code of each symbol as last received, 0 before; that of symbol 0 lowest.
     market_halted : ``Out(1)``
     event : ``Out(8)``
         Code of the last system event, 0 before.
@@ -65,7 +65,7 @@ class TradingState(wiring.Component):
             "cfg_lift_market_halt": In(1),
             "tradable":             Out(profile.symbols),
             "short_restricted":     Out(profile.symbols, init=(1 << profile.symbols) - 1),
-            "states":               Out(data.ArrayLayout(8, profile.symbols)),
+            "states":               Out(8 * profile.symbols),
             "market_halted":        Out(1),
             "event":                Out(8),
             "stat_changed":         Out(1),
@@ -93,7 +93,7 @@ class TradingState(wiring.Component):
             for index in range(symbols):
                 with m.If(news.symbol_index == index), m.Switch(news.kind):
                     with m.Case(AdminKind.TRADING_ACTION):
-                        m.d.sync += self.states[index].eq(code)
+                        m.d.sync += self.states.word_select(index, 8).eq(code)
                     with m.Case(AdminKind.OPERATIONAL_HALT):
                         with m.If(news.market == self.cfg_market_code):
                             m.d.sync += halted[index].eq(
@@ -104,7 +104,7 @@ class TradingState(wiring.Component):
         with m.If(self.restart):
             m.d.sync += [halted.eq(0), restricted.eq(~0), self.market_halted.eq(0),
                          self.event.eq(0)]
-            m.d.sync += Value.cast(self.states).eq(0)
+            m.d.sync += self.states.eq(0)
 
         opened = Signal()
         m.d.comb += opened.eq(~self.market_halted & Cat(
@@ -114,7 +114,7 @@ class TradingState(wiring.Component):
         for index in range(symbols):
             m.d.comb += tradable[index].eq(
                 opened & ~halted[index]
-                & (self.states[index] == itch50.TradingState.TRADING.byte))
+                & (self.states.word_select(index, 8) == itch50.TradingState.TRADING.byte))
         m.d.sync += [
             self.tradable.eq(tradable), self.short_restricted.eq(restricted),
             self.stat_changed.eq((tradable != self.tradable)

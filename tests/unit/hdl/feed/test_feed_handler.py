@@ -357,7 +357,7 @@ def test_trading_state_follows_the_stream():
         await ctx.tick().repeat(20)
         assert ctx.get(dut.tradable) == 1 << 4
         assert ctx.get(dut.short_restricted) == ((1 << PROFILE.symbols) - 1) & ~(1 << 4)
-        assert ctx.get(dut.states[4]) == ord("T")
+        assert ctx.get(dut.states.word_select(4, 8)) == ord("T")
         await drive_frames(ctx, dut, [Frame(packet(5, [text("W", 0, b"1")]), 46)], go=always)
         await ctx.tick().repeat(20)
         assert ctx.get(dut.tradable) == 0

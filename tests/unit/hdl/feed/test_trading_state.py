@@ -38,8 +38,8 @@ def test_nothing_is_tradable_before_it_is_said():
         assert ctx.get(dut.short_restricted) == (1 << PROFILE.symbols) - 1
         assert await tell(ctx, dut, AdminKind.SYSTEM_EVENT, "Q") == 0
         assert await tell(ctx, dut, AdminKind.TRADING_ACTION, "T", symbol=2) == 4
-        assert ctx.get(dut.states[2]) == ord("T")
-        assert ctx.get(dut.states[1]) == 0
+        assert ctx.get(dut.states.word_select(2, 8)) == ord("T")
+        assert ctx.get(dut.states.word_select(1, 8)) == 0
         ctx.set(dut.restart, 1)
         await ctx.tick()
         ctx.set(dut.restart, 0)
@@ -56,7 +56,7 @@ def test_any_other_state_forbids(state):
         await tell(ctx, dut, AdminKind.SYSTEM_EVENT, "Q")
         assert await tell(ctx, dut, AdminKind.TRADING_ACTION, "T", symbol=5) == 32
         assert await tell(ctx, dut, AdminKind.TRADING_ACTION, state, symbol=5) == 0
-        assert ctx.get(dut.states[5]) == ord(state)
+        assert ctx.get(dut.states.word_select(5, 8)) == ord(state)
 
     simulate(check)
 
