@@ -9,10 +9,7 @@ from collections.abc import Callable, Sequence
 
 from amaranth import *
 
-__all__ = ["FCS_BYTES", "PRESET", "advance", "apply", "expected_before_last_word", "linear_map",
-           "retreat"]
-
-FCS_BYTES = 4
+__all__ = ["PRESET", "advance", "apply", "expected_before_last_word", "linear_map", "retreat"]
 
 #: State before the first byte.
 PRESET = 0xFFFFFFFF
@@ -46,8 +43,8 @@ def linear_map(function: Callable[[int], int], width: int = 32) -> list[int]:
 
 def apply(matrix: Sequence[int], value: Value) -> Value:
     """Return the image of `value`, each bit an XOR of chosen bits."""
-    return Cat(Cat(value[bit] for bit in range(len(value)) if (row >> bit) & 1).xor()
-               for row in matrix)
+    return Value.cast(Cat(
+        Cat(value[bit] for bit in range(len(value)) if (row >> bit) & 1).xor() for row in matrix))
 
 
 def expected_before_last_word(count: int) -> int:

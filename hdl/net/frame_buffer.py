@@ -62,8 +62,8 @@ class FrameBuffer(wiring.Component):
         One for each delivered frame, in order: in a cycle after the one in which its last beat
         left and before the one in which the first beat of the next frame leaves, which is held
         back until then. In store-and-forward mode it is always good and comes in the cycle after
-        the last beat; in cut-through it cannot come earlier than ``VERDICT_CYCLES + 1`` cycles
-        after the last beat was received, before which no legal gap lets the next frame through.
+        the last beat; in cut-through it comes with the verdict, ``VERDICT_CYCLES`` cycles after the
+        last beat was received, before a gap of 9 bytes or more lets the next frame through.
     cfg_cut_through : ``In(1)``
         Mode; sampled only while no frame is in the buffer or on its way into it.
     cut_through : ``Out(1)``
@@ -117,7 +117,7 @@ class FrameBuffer(wiring.Component):
                 for n in range(VERDICT_CYCLES)]
         late_valid = Signal(VERDICT_CYCLES)
         m.d.sync += late_valid.eq(Cat(received.valid, late_valid))
-        for delayed, source in zip(late, [received.payload, *late]):
+        for delayed, source in zip(late, [received.payload, *late[:-1]], strict=True):
             m.d.sync += delayed.eq(source)
         settling = Signal()
         m.d.comb += settling.eq(late_valid[-1] & late[-1].last)
@@ -172,7 +172,8 @@ class FrameBuffer(wiring.Component):
         m.d.comb += in_use.eq(next_index - self.beats_index)
         m.d.sync += slots_full.eq(in_use >= self.frames - 4)
 
-        settled = commit | (self.cut_through & settling & late_kept[-1])
+        settled_through = self.cut_through & settling & late_kept[-1]
+        settled = commit | settled_through
         settled_good = ~self.cut_through | (self.verdicts.payload.good & ~late_cut[-1])
 
         # The ring.
@@ -270,7 +271,7 @@ class FrameBuffer(wiring.Component):
             m.d.sync += out.eq(beat)
         m.d.comb += [self.beats.valid.eq(out_valid & ~waiting), self.beats.payload.eq(out)]
 
-        # Outcomes: the newest verdict is at hand, older ones are in a memory.
+        # Outcomes: a verdict that arrives now and the newest are at hand, older ones in a memory.
         m.submodules.verdict_bits = bits = memory.Memory(shape=1, depth=self.frames, init=[])
         bit_writer = bits.write_port()
         bit_reader = bits.read_port()
@@ -286,10 +287,12 @@ class FrameBuffer(wiring.Component):
             m.d.sync += verdict_index.eq(verdict_index + 1)
             m.d.sync += newest_index.eq(verdict_index)
             m.d.sync += newest.eq(settled_good)
-        known = self.beats_index != verdict_index
+        earlier = self.beats_index != verdict_index
+        known = earlier | settled_through
         m.d.comb += self.outcomes.valid.eq(waiting & known)
         m.d.comb += self.outcomes.payload.good.eq(
-            Mux(newest_index == self.beats_index, newest, bit_reader.data))
+            Mux(~earlier, settled_good,
+                Mux(newest_index == self.beats_index, newest, bit_reader.data)))
         with m.If(waiting):
             m.d.sync += waiting.eq(~known)
         with m.Elif(out_valid & self.beats.ready & out.last):

@@ -4,9 +4,8 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.net.fcs import FCS_BYTES
 from hdl.stream import BEAT_BYTES, FrameBeat
-from proto.wire.ethernet import IPV4, MAC, VLAN_TAG, IpProtocol
+from proto.wire.ethernet import FCS_BYTES, IPV4, MAC, VLAN_TAG, IpProtocol
 
 __all__ = ["MAXIMUM_TAGS", "UdpChecksum", "network_words", "sums_to_zero"]
 
@@ -26,7 +25,8 @@ _COUNTED_FROM = 5
 
 def network_words(lanes: Value) -> list[Value]:
     """Return the big-endian 16-bit words of `lanes`."""
-    return [Cat(lanes[bit + 8:bit + 16], lanes[bit:bit + 8]) for bit in range(0, len(lanes), 16)]
+    return [Value.cast(Cat(lanes[bit + 8:bit + 16], lanes[bit:bit + 8]))
+            for bit in range(0, len(lanes), 16)]
 
 
 def sums_to_zero(total: Value) -> Value:
@@ -160,5 +160,5 @@ class UdpChecksum(wiring.Component):
                        for lane in range(BEAT_BYTES)]
             masks.append(sum(
                 1 << lane for lane, offset in enumerate(offsets)
-                if offset >= _SOURCE or tags == 2 and 0 <= offset - _TOTAL_LENGTH < 2))
+                if offset >= _SOURCE or (tags == 2 and 0 <= offset - _TOTAL_LENGTH < 2)))
         return Mux(self.tags == 0, masks[0], Mux(self.tags == 1, masks[1], masks[2]))

@@ -101,7 +101,8 @@ class UdpFilter(wiring.Component):
             """Return a field of the header word in which it lies, as an integer."""
             entry = message.field(name)
             lane = (entry.offset + (IPV4.size if message is UDP else 0)) % BEAT_BYTES
-            return Cat(header.word_select(lane + byte, 8) for byte in reversed(range(entry.size)))
+            return Value.cast(Cat(
+                header.word_select(lane + byte, 8) for byte in reversed(range(entry.size))))
 
         lenient = Signal()
         m.d.sync += lenient.eq(~self.cfg_strict)
@@ -230,7 +231,7 @@ class UdpFilter(wiring.Component):
 
         def aligned(tags: int) -> Value:
             start = 8 * ((MAC.size + tags * VLAN_TAG.size) % BEAT_BYTES)
-            return Cat(before[start:], lanes[:start])
+            return Value.cast(Cat(before[start:], lanes[:start]))
 
         word = Signal(64)
         m.d.comb += word.eq(Mux(tags == 1, aligned(1), aligned(0)))

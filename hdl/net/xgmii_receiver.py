@@ -68,7 +68,7 @@ class FcsCheck(wiring.Component):
                 for count in range(1, BEAT_BYTES + 1)]
         goals = [fcs.expected_before_last_word(count) for count in range(1, BEAT_BYTES + 1)]
         m.d.sync += goal.eq(Cat(
-            Cat(end for end, value in zip(ends, goals) if (value >> bit) & 1).any()
+            Cat(end for end, value in zip(ends, goals, strict=True) if (value >> bit) & 1).any()
             for bit in range(32)))
 
         state = Signal(32, init=fcs.PRESET)

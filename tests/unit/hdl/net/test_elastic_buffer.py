@@ -30,7 +30,7 @@ def pass_through(words, *, rx_period=1.0, rx_phase=None, extra=40):
             _, _, word, *pulses = await ctx.tick().sample(
                 dut.word, *(getattr(dut, f"stat_{name}") for name in STATS))
             out.append((word.data, word.control))
-            for name, pulse in zip(STATS, pulses):
+            for name, pulse in zip(STATS, pulses, strict=True):
                 counts[name] += pulse
 
     sim = Simulator(dut)
@@ -104,7 +104,7 @@ def test_drift_is_absorbed_by_gaps(drift, gap):
     line.idle(64)
     sent = []
     deficit = 0
-    while len(line.lanes) < 8 * 5000:
+    while len(line.lanes) < 8 * 3000:
         # 64-byte and 68-byte frames in lane 4 leave no whole idle word between them.
         frame = rng.randbytes(rng.choice([60, 64, 68, 72, 100, rng.randrange(64, 600)]))
         sent.append(frame)
@@ -123,7 +123,7 @@ def test_drift_is_absorbed_by_gaps(drift, gap):
     frames, shortest = frames_of(out[8:])
     assert [frame[7:] for frame in frames] == sent
     assert counts["overrun"] == counts["underrun"] == 0
-    slips = 5000 * drift
+    slips = 3000 * drift
     if drift > 0:
         assert abs(counts["inserted"] - slips) < 8 and counts["deleted"] == 0
         assert shortest >= 9
@@ -155,7 +155,7 @@ def test_link_fault_for_ever_under_drift():
         line.lanes += [(SEQUENCE, True), (0, False), (0, False), (1, False)] * 4000
         out, counts = pass_through(line.words(), rx_period=1 + drift, rx_phase=0.3)
         fault = 0x0100009C_0100009C
-        assert {word for word in out[30:1900]} <= {(fault, 0x11), (IDLE_WORD["data"], 0xFF)}
+        assert set(out[30:1900]) <= {(fault, 0x11), (IDLE_WORD["data"], 0xFF)}
         assert counts["overrun"] == counts["underrun"] == 0
         assert counts["inserted" if drift > 0 else "deleted"] >= 6
 

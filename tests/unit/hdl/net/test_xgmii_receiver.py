@@ -59,7 +59,7 @@ def receive(line: Line, *, maximum: int = 1526) -> Received:
             if verdict_valid:
                 out.verdicts.append(good)
                 out.verdict_cycles.append(cycle)
-            for name, pulse in zip(PULSES, pulses):
+            for name, pulse in zip(PULSES, pulses, strict=True):
                 out.counts[name] += pulse
         assert current is None
 
