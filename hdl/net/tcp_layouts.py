@@ -11,7 +11,7 @@ from proto.wire.ethernet import IPV4, MAC, TCP
 
 __all__ = [
     "MAXIMUM_PAYLOAD_BYTES", "PAYLOAD_LANE", "PAYLOAD_OFFSET", "PAYLOAD_WORDS", "OrderLane",
-    "PayloadSource", "Segment", "TcpAddresses", "octets",
+    "PayloadSource", "Segment", "TcpAddresses", "octets", "payload_words",
 ]
 
 #: Frame byte at which the payload of a segment without options begins, and its lane.
@@ -27,6 +27,13 @@ def octets(value) -> list[Value]:
     """Return the bytes of an integer in network order."""
     value = Value.cast(value)
     return [value[bit:bit + 8] for bit in range(len(value) - 8, -8, -8)]
+
+
+def payload_words(content: list[Value]) -> list:
+    """Return payload bytes as the words of the frame they stand in, the first at PAYLOAD_LANE."""
+    padded = [C(0, 8)] * PAYLOAD_LANE + content
+    padded += [C(0, 8)] * (8 * PAYLOAD_WORDS - len(padded))
+    return [Cat(*padded[8 * word:8 * word + 8]) for word in range(PAYLOAD_WORDS)]
 
 
 class TcpAddresses(data.Struct):

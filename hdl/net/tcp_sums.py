@@ -7,13 +7,7 @@ from amaranth import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.net.tcp_layouts import (
-    PAYLOAD_LANE,
-    PAYLOAD_WORDS,
-    PayloadSource,
-    Segment,
-    TcpAddresses,
-)
+from hdl.net.tcp_layouts import PAYLOAD_LANE, PAYLOAD_WORDS, PayloadSource, Segment, TcpAddresses
 from proto.wire.ethernet import IPV4, TCP, IpProtocol, Ipv4Flag, TcpFlag
 
 __all__ = ["PayloadSum", "TransmitSums", "halves"]
@@ -32,8 +26,8 @@ def halves(value) -> list[Value]:
 class PayloadSum(wiring.Component):
     """Sum a payload word by word.
 
-    Latency: at most 42 cycles, `start` to `done`, which leaves the 7 cycles in which what `total` is
-    added to settles. `word` is what `index` selected a cycle before.
+    Latency: at most 42 cycles, `start` to `done`; the last 7 are for what `total` is added to. `word`
+    is what `index` selected a cycle before.
 
     Members
     -------

@@ -43,7 +43,7 @@ def _advance(state: int, chunk: bytes) -> int:
     return state
 
 
-def _crc(state: Value, chunk: Value) -> Value:
+def _crc(state: Value, chunk: Value):
     """Return the CRC register after the bytes of `chunk`, each bit as one XOR of selected bits."""
     count = len(chunk) // 8
     columns = [(state[bit], _advance(1 << bit, bytes(count))) for bit in range(32)]
