@@ -8,6 +8,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from hdl.net.tcp_layouts import PAYLOAD_WORDS, octets, payload_words
+from hdl.order.wire import type_code
 from hdl.orders import IntentKind, OrderRequest, TimeInForce
 from hdl.profile import Profile
 from hdl.records import Side
@@ -15,14 +17,8 @@ from proto.wire import ouch50
 from proto.wire.soupbintcp import LENGTH_BYTES, UNSEQUENCED_DATA
 
 __all__ = [
-    "CANCEL_BYTES", "ENTER_BYTES", "FIRM_BYTES", "PAYLOAD_LANE", "PAYLOAD_WORDS", "OuchEncoder",
-    "OuchSettings", "payload_words",
+    "CANCEL_BYTES", "ENTER_BYTES", "FIRM_BYTES", "OuchEncoder", "OuchSettings",
 ]
-
-#: Lane of the first payload byte of a TCP segment without options: frame byte 54.
-PAYLOAD_LANE = 54 % 8
-#: Words of 8 bytes that a payload may take when it is stored as it stands in the frame.
-PAYLOAD_WORDS = 8
 
 _HEADER = UNSEQUENCED_DATA.size
 _ENTER = ouch50.ENTER_ORDER.layout
@@ -59,24 +55,12 @@ class OuchSettings(data.Struct):
     firm: 32
 
 
-def payload_words(content: list[Value]) -> list[Value]:
-    """Return payload bytes as the words of the frame they stand in, the first at PAYLOAD_LANE."""
-    padded = [C(0, 8)] * PAYLOAD_LANE + content
-    padded += [C(0, 8)] * (8 * PAYLOAD_WORDS - len(padded))
-    return [Cat(*padded[8 * word:8 * word + 8]) for word in range(PAYLOAD_WORDS)]
-
-
-def _big_endian(value) -> list[Value]:
-    value = Value.cast(value)
-    return [value[bit:bit + 8] for bit in range(len(value) - 8, -8, -8)]
-
-
 def _lanes(value) -> list[Value]:
     value = Value.cast(value)
     return [value[bit:bit + 8] for bit in range(0, len(value), 8)]
 
 
-def _terms(content: list[Value], chosen: set[int]) -> list[Value]:
+def _terms(content: list[Value], chosen: set[int]) -> list:
     """Return the 16-bit words of `content` that have bytes in `chosen`, the other bytes zero."""
     picked = [byte if at in chosen else C(0, 8) for at, byte in enumerate(content)]
     picked.append(C(0, 8))
@@ -179,9 +163,9 @@ class OuchEncoder(wiring.Component):
             m.d.sync += text.eq(next_text)
 
         enter_bytes, classes = self._enter(held.user_ref_num, text, name_held)
-        cancel_bytes = [*_big_endian(C(CANCEL_BYTES - LENGTH_BYTES, 16)),
-                        C(UNSEQUENCED_DATA.type[0], 8), C(_CANCEL.type[0], 8),
-                        *_big_endian(held.user_ref_num), *[C(0, 8)] * 4]
+        cancel_bytes = [*octets(C(CANCEL_BYTES - LENGTH_BYTES, 16)),
+                        C(type_code(UNSEQUENCED_DATA), 8), C(type_code(_CANCEL), 8),
+                        *octets(held.user_ref_num), *[C(0, 8)] * 4]
         assert len(cancel_bytes) == CANCEL_BYTES
         for word, (of_enter, of_cancel) in enumerate(zip(payload_words(enter_bytes),
                                                          payload_words(cancel_bytes),
@@ -222,7 +206,8 @@ class OuchEncoder(wiring.Component):
             folded.eq(both[:16] + both[16:]),
             self.ready_sums[IntentKind.ENTER.value].eq(folded[:16] + folded[16]),
             self.ready_sums[IntentKind.CANCEL.value].eq(
-                CANCEL_BYTES - LENGTH_BYTES + (UNSEQUENCED_DATA.type[0] << 8 | _CANCEL.type[0])),
+                CANCEL_BYTES - LENGTH_BYTES
+                + (type_code(UNSEQUENCED_DATA) << 8 | type_code(_CANCEL))),
         ]
         return m
 
@@ -256,12 +241,12 @@ class OuchEncoder(wiring.Component):
         hexadecimal = [Mux(cfg.cl_ord_id_hex, digit, byte)
                        for digit, byte in zip(_lanes(text), identifier[plain:], strict=True)]
         fields = {
-            "message_type": [C(_ENTER.type[0], 8)],
-            "user_ref_num": _big_endian(number),
+            "message_type": [C(type_code(_ENTER), 8)],
+            "user_ref_num": octets(number),
             "side": [Mux(held.side == Side.BUY, cfg.buy_code, cfg.sell_code)],
-            "quantity": _big_endian(held.quantity),
+            "quantity": octets(held.quantity),
             "symbol": _lanes(name),
-            "price": [*[C(0, 8)] * 4, *_big_endian(held.price)],
+            "price": [*[C(0, 8)] * 4, *octets(held.price)],
             "time_in_force": [Mux(held.time_in_force == TimeInForce.IOC, cfg.ioc_code,
                                   cfg.day_code)],
             "display": [cfg.display], "capacity": [cfg.capacity],
@@ -270,8 +255,8 @@ class OuchEncoder(wiring.Component):
             "cl_ord_id": identifier[:plain] + hexadecimal,
         }
         length = ENTER_BYTES - LENGTH_BYTES
-        content = [*_big_endian(Mux(cfg.firm_enable, C(length + FIRM_BYTES, 16), C(length, 16))),
-                   C(UNSEQUENCED_DATA.type[0], 8)]
+        content = [*octets(Mux(cfg.firm_enable, C(length + FIRM_BYTES, 16), C(length, 16))),
+                   C(type_code(UNSEQUENCED_DATA), 8)]
         classes = {"template": set(), "number": set(), "request": set(), "symbol": set()}
         owner = {"user_ref_num": "number", "side": "request", "quantity": "request",
                  "price": "request", "time_in_force": "request", "symbol": "symbol"}
