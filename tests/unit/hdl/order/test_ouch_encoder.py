@@ -9,10 +9,9 @@ from amaranth.lib.wiring import In, Out
 from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import ARP, Ether
 
-from hdl.net.tcp_layouts import TcpAddresses
 from hdl.net.tcp_transmitter import TcpTransmitter
 from hdl.net.xgmii_transmitter import XgmiiTransmitter
-from hdl.order.ouch_encoder import OuchEncoder, OuchSettings
+from hdl.order.ouch_encoder import OuchEncoder
 from hdl.orders import IntentKind, OrderRequest, TimeInForce
 from hdl.profile import PROFILES
 from hdl.records import Side

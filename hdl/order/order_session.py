@@ -1,0 +1,282 @@
+"""The order port: requests to OUCH orders on the wire, frames of the venue to answers."""
+
+from amaranth import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hdl.net.arp import ArpResolver
+from hdl.net.tcp_connection import CloseReason, TcpConnection, TcpState
+from hdl.net.tcp_layouts import TcpAddresses
+from hdl.net.tcp_receiver import PayloadBuffer, SegmentParser
+from hdl.net.tcp_ring import RetransmissionRing
+from hdl.net.tcp_transmitter import TcpTransmitter
+from hdl.net.xgmii_receiver import FrameVerdict
+from hdl.net.xgmii_transmitter import XgmiiTransmitter
+from hdl.order.ouch_decoder import OuchDecoder
+from hdl.order.ouch_encoder import OuchEncoder
+from hdl.order.soupbin_session import SessionState, SoupBinSession
+from hdl.orders import OrderRequest, OrderSent, VenueAnswer
+from hdl.profile import Profile
+from hdl.stream import FrameStream
+
+__all__ = ["OrderSession"]
+
+_BUFFER_BYTES = 8192
+#: Announced to the peer: four full segments fit the buffer with all that is stored beside them.
+_WINDOW = 4 * 1460
+
+#: Pulses and settings handed up as they are, by the block they belong to.
+_STATS = {
+    "line": ("frames", "underrun"), "parser": ("bad_checksum", "ignored"),
+    "arp": ("requests", "replies"),
+    "connection": ("retransmitted", "out_of_order", "duplicate", "challenged", "probed"),
+    "soup": ("sequenced", "heartbeats", "protocol_error", "peer_timeout"),
+    "decoder": ("malformed", "unknown"),
+}
+_SETTINGS = {
+    "arp": ("next_hop", "static", "static_mac", "retry_ns"),
+    "connection": ("initial_sequence", "retransmit_ns", "retries", "time_wait_ns"),
+    "soup": ("username", "password", "session", "sequence", "heartbeat_ns", "peer_timeout_ns"),
+    "encoder": ("order", "user_ref_num", "user_ref_num_load", "symbol_index", "symbol",
+                "symbol_write"),
+}
+
+
+class OrderSession(wiring.Component):
+    """One order session on its own port.
+
+    Latency: 1 cycle, `requests` transfer to the Start word at `data`; `sent.valid` comes in the
+    cycle in which the Start word is at the pins. Throughput: an ENTER without the Firm option every
+    17 cycles.
+
+    `requests.ready` is high when the line is free, the session is logged in, the peer's window and
+    the ring have room, and nothing that was lost is outstanding. A frame of ours that is not an
+    order may keep it low for at most 18 cycles.
+
+    Parameters
+    ----------
+    profile : Profile
+        Sizes.
+
+    Members
+    -------
+    beats, verdicts : inputs
+        Frames received on the port, with FCS; see :class:`XgmiiReceiver`.
+    data, control : ``Out(64)``, ``Out(8)``
+        XGMII words to send, from registers.
+    requests : ``In(stream.Signature(OrderRequest(profile)))``
+        Orders that have passed every check; a transfer sends one.
+    sent : ``Out(stream.Signature(OrderSent(profile), always_ready=True))``
+        The order's frame has begun; in wire order.
+    answers : ``Out(stream.Signature(VenueAnswer, always_ready=True))``
+        What the venue said.
+    up : ``Out(1)``
+        Logged in.
+    now_cycles, now_ns : ``In(48)``, ``In(64)``
+        The cycle counter and the nanosecond clock.
+    tcp_state, close_reason, session_state : outputs
+        For software.
+    next_sequence, session, reject_reason : ``Out(64)``, ``Out(80)``, ``Out(8)``
+        SoupBinTCP: next sequence number; session joined; why a login was refused.
+    user_ref_num : ``Out(32)``
+        Number of the next ENTER.
+    next_user_ref_num, queried, day_ended : ``Out(32)``, ``Out(1)``, ``Out(1)``
+        Answer to an Account Query and its pulse; the venue's end of day.
+    query, abort : ``In(1)``
+        Pulses: send an Account Query; reset the connection.
+    cfg_enable : ``In(1)``
+        Its rise connects and logs in; its fall logs out and closes.
+    cfg_local_mac, cfg_local_address, cfg_local_port, cfg_peer_address, cfg_peer_port : inputs
+        Addresses; they may change only while the connection is closed.
+    cfg_* : inputs
+        Others: of :class:`ArpResolver`, :class:`TcpConnection`, :class:`SoupBinSession` and
+        :class:`OuchEncoder`.
+    stat_* : ``Out(1)``
+        Pulses of the same blocks, and of :class:`XgmiiTransmitter`, :class:`SegmentParser` and
+        :class:`OuchDecoder`.
+    """
+
+    def __init__(self, profile: Profile):
+        self.profile = profile
+        self._blocks = {
+            "line": XgmiiTransmitter(),
+            "transmitter": TcpTransmitter(window=_WINDOW),
+            "parser": SegmentParser(),
+            "buffer": PayloadBuffer(size_bytes=_BUFFER_BYTES),
+            "arp": ArpResolver(),
+            "connection": TcpConnection(window=_WINDOW),
+            "ring": RetransmissionRing(size_bytes=profile.tcp_ring_bytes),
+            "soup": SoupBinSession(),
+            "encoder": OuchEncoder(profile),
+            "decoder": OuchDecoder(),
+        }
+        members = {}
+        for prefix, table in (("stat_", _STATS), ("cfg_", _SETTINGS)):
+            for block, names in table.items():
+                for name in names:
+                    member = self._blocks[block].signature.members[prefix + name]
+                    if prefix == "stat_":
+                        members[f"stat_{block}_{name}"] = member
+                    else:
+                        members[f"cfg_{name}"] = member
+        super().__init__({
+            "beats":    In(FrameStream(always_ready=True)),
+            "verdicts": In(stream.Signature(FrameVerdict, always_ready=True)),
+            "data":     Out(64),
+            "control":  Out(8),
+            "requests": In(stream.Signature(OrderRequest(profile))),
+            "sent":     Out(stream.Signature(OrderSent(profile), always_ready=True)),
+            "answers":  Out(stream.Signature(VenueAnswer, always_ready=True)),
+            "up":       Out(1),
+            "now_cycles": In(48),
+            "now_ns":     In(64),
+            "tcp_state":     Out(TcpState),
+            "close_reason":  Out(CloseReason),
+            "session_state": Out(SessionState),
+            "next_sequence": Out(64),
+            "session":       Out(80),
+            "reject_reason": Out(8),
+            "user_ref_num":  Out(32),
+            "next_user_ref_num": Out(32),
+            "queried":   Out(1),
+            "day_ended": Out(1),
+            "query":     In(1),
+            "abort":     In(1),
+            "cfg_enable": In(1),
+            "cfg_local_mac":     In(48),
+            "cfg_local_address": In(32),
+            "cfg_local_port":    In(16),
+            "cfg_peer_address":  In(32),
+            "cfg_peer_port":     In(16),
+            **members,
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        blocks = self._blocks
+        for name, block in blocks.items():
+            m.submodules[name] = block
+        line, transmitter, parser = blocks["line"], blocks["transmitter"], blocks["parser"]
+        buffer, arp, ring = blocks["buffer"], blocks["arp"], blocks["ring"]
+        connection, soup = blocks["connection"], blocks["soup"]
+        encoder, decoder = blocks["encoder"], blocks["decoder"]
+        for block, names in _STATS.items():
+            for name in names:
+                m.d.comb += getattr(self, f"stat_{block}_{name}").eq(
+                    getattr(blocks[block], f"stat_{name}"))
+        for block, names in _SETTINGS.items():
+            for name in names:
+                m.d.comb += Value.cast(getattr(blocks[block], f"cfg_{name}")).eq(
+                    Value.cast(getattr(self, f"cfg_{name}")))
+
+        addresses = Signal(TcpAddresses)
+        m.d.comb += [
+            addresses.local_mac.eq(self.cfg_local_mac), addresses.peer_mac.eq(arp.mac),
+            addresses.local_address.eq(self.cfg_local_address),
+            addresses.peer_address.eq(self.cfg_peer_address),
+            addresses.local_port.eq(self.cfg_local_port),
+            addresses.peer_port.eq(self.cfg_peer_port),
+            transmitter.cfg_addresses.eq(addresses), parser.cfg_addresses.eq(addresses),
+            arp.cfg_local_address.eq(self.cfg_local_address),
+            self.data.eq(line.data), self.control.eq(line.control),
+            line.heads.eq(transmitter.heads),
+            connection.now_ns.eq(self.now_ns), soup.now_ns.eq(self.now_ns),
+            arp.now_ns.eq(self.now_ns),
+        ]
+        wiring.connect(m, transmitter.starts, line.starts)
+        wiring.connect(m, transmitter.beats, line.beats)
+        wiring.connect(m, connection.segments, transmitter.segments)
+        wiring.connect(m, arp.packets, transmitter.arp)
+        wiring.connect(m, soup.staged, connection.staged)
+        wiring.connect(m, buffer.octets, soup.octets)
+        wiring.connect(m, soup.messages, decoder.messages)
+
+        # Received frames.
+        for block in (parser, buffer, arp):
+            m.d.comb += [block.beats.valid.eq(self.beats.valid),
+                         Value.cast(block.beats.p).eq(Value.cast(self.beats.p))]
+        for block in (parser, arp):
+            m.d.comb += [block.verdicts.valid.eq(self.verdicts.valid),
+                         block.verdicts.p.good.eq(self.verdicts.p.good)]
+        m.d.comb += [
+            buffer.index.eq(parser.index), arp.index.eq(parser.index),
+            connection.arrived.eq(parser.arrived),
+            Value.cast(connection.segment).eq(Value.cast(parser.segment)),
+            connection.room.eq(buffer.room), buffer.accept.eq(connection.accept),
+            buffer.offset.eq(connection.offset), buffer.length.eq(connection.length),
+            buffer.clear.eq(connection.reset_buffers), ring.clear.eq(connection.reset_buffers),
+            soup.restart.eq(connection.reset_buffers),
+            arp.resolve.eq(connection.resolve), connection.resolved.eq(arp.known),
+        ]
+
+        # What leaves, and what is kept of it.
+        m.d.comb += [
+            transmitter.next_sequence.eq(connection.next_sequence),
+            transmitter.acknowledgment.eq(connection.acknowledgment),
+            connection.sent_acknowledgment.eq(transmitter.sent_acknowledgment),
+            ring.push.eq(connection.push), ring.length.eq(connection.push_length),
+            ring.sequence.eq(connection.next_sequence), ring.select.eq(connection.select),
+            ring.acknowledged.eq(connection.acknowledged),
+            ring.kept.eq(transmitter.kept), ring.kept_index.eq(transmitter.kept_index),
+            ring.kept_word.eq(transmitter.kept_word), ring.index.eq(transmitter.source_index),
+            transmitter.ring_word.eq(ring.word), soup.staged_index.eq(transmitter.source_index),
+            transmitter.staged_word.eq(soup.staged_word),
+            connection.oldest_valid.eq(ring.oldest_valid),
+            connection.oldest_sequence.eq(ring.oldest_sequence),
+            connection.oldest_length.eq(ring.oldest_length),
+            connection.ring_room.eq(ring.room), connection.ring_empty.eq(ring.empty),
+        ]
+
+        # Orders.
+        lane = transmitter.order
+        open_ = Signal()
+        kind = self.requests.p.kind.as_value()
+        m.d.sync += open_.eq(connection.can_send & soup.logged_in)
+        m.d.comb += [
+            lane.valid.eq(self.requests.valid & open_),
+            self.requests.ready.eq(open_ & line.starts.ready), lane.kind.eq(kind),
+            lane.bytes.eq(encoder.bytes), lane.ready_sums.eq(encoder.ready_sums),
+            lane.symbol_sum.eq(encoder.symbol_sum), lane.sum_a.eq(encoder.sum_a),
+            lane.sum_b.eq(encoder.sum_b), lane.words.eq(encoder.words),
+            encoder.take.eq(lane.started),
+            Value.cast(encoder.request).eq(Value.cast(self.requests.p)),
+            connection.order_started.eq(lane.started),
+            connection.order_bytes.eq(encoder.bytes[kind]), soup.data_sent.eq(lane.started),
+            self.user_ref_num.eq(encoder.user_ref_num),
+        ]
+        m.d.sync += self.sent.valid.eq(lane.started)
+        sent = self.sent.p
+        for name in ("symbol_index", "tag", "start_cycles", "kind", "side", "quantity", "price",
+                     "time_in_force", "user_ref_num"):
+            m.d.comb += Value.cast(sent[name]).eq(Value.cast(encoder.held[name]))
+        m.d.comb += sent.egress_cycles.eq(self.now_cycles)
+
+        # Answers and state.
+        m.d.comb += [
+            self.answers.valid.eq(decoder.answers.valid),
+            Value.cast(self.answers.p).eq(Value.cast(decoder.answers.p)),
+            self.up.eq(soup.logged_in), self.tcp_state.eq(connection.state),
+            self.close_reason.eq(connection.reason), self.session_state.eq(soup.state),
+            self.next_sequence.eq(soup.next_sequence), self.session.eq(soup.session),
+            self.reject_reason.eq(soup.reject_reason), soup.query.eq(self.query),
+            self.next_user_ref_num.eq(decoder.next_user_ref_num),
+            self.queried.eq(decoder.queried), self.day_ended.eq(decoder.ended),
+            soup.established.eq(connection.established),
+            connection.abort.eq(soup.abort | self.abort),
+        ]
+
+        # The rise of enable waits for the last connection to end; its fall ends this one.
+        was_enabled, wanted = Signal(), Signal()
+        rise, fall = self.cfg_enable & ~was_enabled, ~self.cfg_enable & was_enabled
+        m.d.sync += was_enabled.eq(self.cfg_enable)
+        with m.If(rise):
+            m.d.sync += wanted.eq(1)
+        with m.Elif(connection.connect | ~self.cfg_enable):
+            m.d.sync += wanted.eq(0)
+        m.d.comb += [
+            connection.connect.eq(wanted & ((connection.state == TcpState.CLOSED)
+                                            | (connection.state == TcpState.TIME_WAIT))),
+            soup.logout.eq(fall & soup.logged_in),
+            connection.close.eq(soup.close | (fall & ~soup.logged_in)),
+        ]
+        return m
