@@ -218,12 +218,23 @@ class FrameBuffer(wiring.Component):
         out_free = ~out_valid | (self.beats.ready & ~waiting)
         deliver = ready_valid & ~ready_early & out_free
         pass_on = fetched & (~ready_valid | deliver)
-        fetch = (read_at != write_at) & (~fetched | pass_on)
+        readable = Signal()  # there is a word at `read_at`; low once too often after an undo
+        undecided = Signal(init=1)  # the word at `read_at` is the first of the undecided frame
+        fetch = readable & (~fetched | pass_on)
         early = Signal()
         reads_early = Signal()
-        m.d.comb += reads_early.eq(~self.cut_through & (early | (read_at == frame_at)))
+        m.d.comb += reads_early.eq(~self.cut_through & (early | undecided))
         m.d.comb += reader.en.eq(fetch)
         m.d.comb += reader.addr.eq(read_at)
+
+        # Both flags are found out a cycle ahead, to keep the pointers' comparison off the path.
+        readable_next = writer.en | Mux(fetch, self.occupancy > 1, self.occupancy != 0)
+        committed = Signal.like(self.occupancy)
+        m.d.comb += committed.eq(frame_at - read_at)
+        m.d.sync += readable.eq(readable_next & ~undo)
+        m.d.sync += undecided.eq(Mux(
+            commit | self.cut_through, ~readable_next,
+            (undo & reads_early) | Mux(fetch, committed == 1, committed == 0)))
 
         decided = commit | undo
         m.d.sync += early.eq((early | (fetch & reads_early)) & ~decided)
@@ -255,7 +266,7 @@ class FrameBuffer(wiring.Component):
             m.d.sync += next_first.eq(1)
 
         m.d.comb += bypass.eq(self.cut_through & valid & ~losing & out_free
-                              & ~ready_valid & ~fetched & (read_at == write_at))
+                              & ~ready_valid & ~fetched & ~readable)
         with m.If(out_free):
             m.d.sync += out_valid.eq(deliver | bypass)
         with m.If(bypass):
