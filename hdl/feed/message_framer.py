@@ -253,8 +253,10 @@ class MessageFramer(wiring.Component):
                 with m.Case(position):
                     m.d.comb += here.eq(lengths[position])
                     m.d.comb += here_length.eq(big_endian(pair, position, _LENGTH_BYTES))
-        end = Signal.like(remaining)
-        m.d.comb += end.eq(here_length + lane + _LENGTH_BYTES)
+        # From lane 0 of the older beat of the pair that is walked next to the message's first byte.
+        start = Signal(signed(5))
+        m.d.comb += start.eq(Mux(here.short, lane + _LENGTH_BYTES,
+                                 lane + _LENGTH_BYTES - BEAT_BYTES))
         same_beat = lane < _SAME_BEAT_LANES
 
         emit = Signal()
@@ -283,8 +285,8 @@ class MessageFramer(wiring.Component):
                 m.d.comb += [malformed.eq(1), stop.eq(1)]
             with m.Elif(at_boundary):
                 m.d.comb += tracker.taken.eq(1)
-                m.d.sync += [length.eq(here_length), unsent.eq(~same_beat), remaining.eq(end - BEAT_BYTES),
-                             final.eq(here.ends_next)]
+                m.d.sync += [length.eq(here_length), unsent.eq(~same_beat),
+                             remaining.eq(here_length + start), final.eq(here.ends_next)]
                 m.d.sync += emit_shift.eq(Mux(
                     here.bounds_next, here_length[:3] + lane + 2 * _LENGTH_BYTES,
                     lane + _LENGTH_BYTES))
@@ -294,8 +296,6 @@ class MessageFramer(wiring.Component):
                     m.d.comb += malformed.eq(here.ends & (here.end > limit))
                     m.d.comb += stop.eq(malformed)
                     m.d.sync += [active.eq(~here.ends), at_boundary.eq(here.bounds_next)]
-                    with m.If(here.short):
-                        m.d.sync += remaining.eq(end)
                 with m.Else():
                     m.d.sync += [active.eq(1), at_boundary.eq(0)]
             with m.Elif(active):
