@@ -15,7 +15,7 @@ __all__ = [
 
 #: Bytes of a register, and bits of a byte address on the bus.
 WORD_BYTES = 4
-ADDRESS_BITS = 16
+ADDRESS_BITS = 20
 
 
 class RegisterError(ProtoError):

@@ -7,6 +7,8 @@ whose ``map_hash`` differs from that of the map is refused.
 """
 
 from proto.counters import COUNTERS
+from proto.register_forms import flags as _flags
+from proto.register_forms import word as _word
 from proto.register_model import (
     ADDRESS_BITS,
     WORD_BYTES,
@@ -17,6 +19,16 @@ from proto.register_model import (
     Register,
     RegisterError,
     RegisterMap,
+)
+from proto.trading_registers import (
+    ACCOUNT,
+    LATENCY,
+    MODEL,
+    RISK,
+    SESSION,
+    limits_block,
+    positions_block,
+    strategy_block,
 )
 
 __all__ = [
@@ -29,22 +41,6 @@ MAGIC = 0x5449434B
 
 #: Version of the appliance: major, minor, patch.
 VERSION = (0, 1, 0)
-
-
-def _word(name: str, access: Access, description: str, *, width: int = 32, reset: int = 0,
-          unit: str = "") -> Register:
-    """Return a register of one field, ``value``."""
-    field = BitField(name="value", width=width, access=access, description=description,
-                     reset=reset, unit=unit)
-    return Register(name=name, description=description, fields=(field,))
-
-
-def _flags(name: str, access: Access, description: str, **flags: str) -> Register:
-    """Return a register of one-bit fields, from bit 0 upwards."""
-    return Register(name=name, description=description, fields=tuple(
-        BitField(name=flag, width=1, access=access, description=sentence, lsb=bit)
-        for bit, (flag, sentence) in enumerate(flags.items())))
-
 
 _R, _RW, _PULSE = Access.R, Access.RW, Access.PULSE
 
@@ -66,6 +62,8 @@ def _identity(symbols: int) -> Block:
         _word("profile_symbols", _R, "Symbols with a book.", reset=symbols),
         _word("profile_window_ticks", _R, "Ticks a side held in the price levels.", unit="ticks"),
         _word("profile_orders", _R, "Slots of the order table."),
+        _word("core_hz", _R, "Frequency of the core clock: turns cycles into time.",
+             reset=156_250_000, unit="Hz"),
     ))
 
 
@@ -165,4 +163,5 @@ def register_map(*, symbols: int) -> RegisterMap:
     if not 1 <= symbols <= 1024:
         raise RegisterError(f"symbols must be 1 to 1024, was {symbols}")
     return RegisterMap((_identity(symbols), _CONTROL, _FEED, _ORDER_TABLE, _counters(),
-                        _symbols(symbols)))
+                        MODEL, RISK, SESSION, LATENCY, ACCOUNT, _symbols(symbols),
+                        strategy_block(symbols), limits_block(symbols), positions_block(symbols)))

@@ -7,6 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from hdl.csr.array_port import ArrayPort, array_members
 from hdl.csr.bus import WORD_BITS, CsrBus
 from hdl.csr.register_file import RegisterFile
 from hdl.csr.settings_array import SettingsArray
@@ -39,6 +40,8 @@ class CsrBridge(wiring.Component):
         tells the bits.
     symbol_index, symbol_settings, symbol_committed : ``Out``
         Settings of a symbol, with a pulse; see :class:`SettingsArray`.
+    ``<array>_*``
+        Ports of every other array block; see :class:`ArrayPort`.
     ``<block>_<register>[_<field>]`` : ``Out`` or ``In``
         Every other field; see :class:`RegisterFile`.
 
@@ -58,6 +61,9 @@ class CsrBridge(wiring.Component):
         blocks = {block.name: block for block in self.map.blocks}
         self._counters: Block = blocks.pop("counters")
         self._symbols = SettingsArray(blocks.pop("symbols"))
+        self._arrays = {name: ArrayPort(blocks.pop(name))
+                        for name in [name for name, block in blocks.items()
+                                     if block.count is not None]}
         identity = {location.name: location.register.reset for location in self.map.locations
                     if location.block.name == "identity"}
         self._registers = RegisterFile(tuple(blocks.values()), constants={
@@ -65,6 +71,7 @@ class CsrBridge(wiring.Component):
             "identity.map_hash": self.map.hash,
             "identity.profile_window_ticks": profile.window_ticks,
             "identity.profile_orders": profile.orders,
+            "identity.core_hz": profile.core_hz,
         })
         self._register_ports = {name: member for name, member
                                 in self._registers.signature.members.items() if name != "bus"}
@@ -74,6 +81,8 @@ class CsrBridge(wiring.Component):
             "symbol_index":     Out(profile.symbol_bits),
             "symbol_settings":  Out(self._symbols.layout),
             "symbol_committed": Out(1),
+            **{f"{name}_{member}": flow for name, array in self._arrays.items()
+               for member, flow in array_members(array.block).items()},
             **self._register_ports,
         })
 
@@ -97,7 +106,12 @@ class CsrBridge(wiring.Component):
         for name, member in self._register_ports.items():
             inner, outer = getattr(registers, name), getattr(self, name)
             m.d.comb += inner.eq(outer) if member.flow == In else outer.eq(inner)
-        for part in (registers, symbols):
+        for name, array in self._arrays.items():
+            m.submodules[name] = array
+            for member, flow in array_members(array.block).items():
+                inner, outer = getattr(array, member), getattr(self, f"{name}_{member}")
+                m.d.comb += inner.eq(outer) if flow.flow == In else outer.eq(inner)
+        for part in (registers, symbols, *self._arrays.values()):
             m.d.comb += [
                 part.bus.address.eq(self.bus.address),
                 part.bus.write_data.eq(self.bus.write_data),
@@ -119,7 +133,9 @@ class CsrBridge(wiring.Component):
         m.d.sync += address.eq(self.bus.address)
         m.d.comb += counters.address.eq((address - self._counters.base) >> low)
         m.d.sync += chosen.eq((address >= self._counters.base) & (address < last))
+        tables = Cat(Cat(array.bus.read_data[bit] for array in self._arrays.values()).any()
+                     for bit in range(WORD_BITS))
         m.d.sync += self.bus.read_data.eq(registers.bus.read_data | symbols.bus.read_data |
-                                          Mux(chosen, counters.data, 0))
+                                          tables | Mux(chosen, counters.data, 0))
 
         return m

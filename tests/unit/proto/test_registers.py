@@ -108,7 +108,7 @@ def test_inconsistent_registers_are_refused(fields, says):
 @pytest.mark.parametrize("blocks", [
     (block("a", 0, words=2), block("b", 4)),
     (block("a", 4, words=2),),
-    (block("a", 0xFFF8, words=1, count=3),),
+    (block("a", 0xFFFF8, words=1, count=3),),
 ])
 def test_blocks_that_overlap_or_leave_the_bus_are_refused(blocks):
     with pytest.raises(RegisterError, match="must be aligned"):
