@@ -144,7 +144,8 @@ class RiskGate(wiring.Component):
         # No verdict on an ENTER while what it would be judged by may still change because of an
         # order that has left, or while the result does not yet concern the slot.
         absorbing = Signal()
-        unsettled = Signal(range(Evaluation.latency + 1))
+        # After reset the pipeline of the checks holds nothing that was judged.
+        unsettled = Signal(range(Evaluation.latency + 1), init=Evaluation.latency)
         pending = Signal(range(Evaluation.latency + 1))
         arrives = Signal()
         quiet = Signal()
@@ -230,7 +231,7 @@ class RiskGate(wiring.Component):
             m.d.sync += [offered.eq(1), from_slot.eq(0),
                          Value.cast(out).eq(Value.cast(self.cancels.p))]
         with m.Elif(out_is_sweep & ~transfer):
-            m.d.sync += offered.eq(self.session_up)
+            m.d.sync += offered.eq(out_is_cancel & self.session_up)
         with m.Elif(held):
             m.d.sync += [offered.eq(slot_passes), from_slot.eq(1),
                          Value.cast(out).eq(Value.cast(slot))]
