@@ -26,7 +26,7 @@ def halves(value) -> list[Value]:
 class PayloadSum(wiring.Component):
     """Sum a payload word by word.
 
-    Latency: at most 42 cycles, `start` to `done`; the last 7 are for what `total` is added to. `word`
+    Latency: at most 42 cycles, `start` to `done`; the last 7 are for what follows `total`. `word`
     is what `index` selected a cycle before.
 
     Members

@@ -198,7 +198,9 @@ class TcpServer:
             self.deadline = now_ns + self.retransmit_ns
             return
         if self.state in ("LISTEN", "CLOSED"):
-            if self.state == "LISTEN":
+            if self.fin_received and packet.flags & FIN:
+                self.announce()     # TIME-WAIT
+            elif self.state == "LISTEN":
                 self.client = (frame[6:12], packet.source, packet.source_port)
                 self._emit(RST, packet.acknowledgment)
             return

@@ -4,6 +4,7 @@ import random
 import zlib
 from collections.abc import Callable
 
+from amaranth.hdl import Cat
 from amaranth.lib.data import Layout
 from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import ARP, Ether
@@ -68,6 +69,8 @@ class SessionBench:
         self.sequence = sequence
         self.settings = settings or {}
         self.cycle = 0
+        self.skipped_ns = 0     #: time jumped over while nothing happened
+        self._active = 0        # cycle in which something was on either line last
         self.frames: list[tuple[int, bytes]] = []       # sent by the hardware
         self.sent: list[dict] = []
         self.answers: list[dict] = []
@@ -86,7 +89,7 @@ class SessionBench:
     @property
     def now_ns(self) -> int:
         """The time of the present cycle."""
-        return self.cycle * NS_PER_CYCLE
+        return self.cycle * NS_PER_CYCLE + self.skipped_ns
 
     def request(self, **fields) -> None:
         """Queue a request."""
@@ -135,6 +138,7 @@ class SessionBench:
         for name, value in values.items():
             ctx.set(getattr(dut, f"cfg_{name}"), value)
         self._pulses = [name for name in dut.signature.members if name.startswith("stat_")]
+        self._pulse_vector = Cat(getattr(dut, name) for name in self._pulses)
 
     def _server_side(self) -> None:
         """Let the server act on what has come."""
@@ -169,6 +173,7 @@ class SessionBench:
             data, verdict = beat if beat else (None, None)
             ctx.set(dut.beats.valid, data is not None)
             if data is not None:
+                self._active = self.cycle
                 ctx.set(dut.beats.payload, data)
             ctx.set(dut.verdicts.valid, verdict is not None)
             ctx.set(dut.verdicts.p.good, bool(verdict))
@@ -177,9 +182,11 @@ class SessionBench:
             ctx.set(dut.requests.valid, bool(self._requests))
             taken = bool(self._requests) and ctx.get(dut.requests.ready)
             self._line(ctx.get(dut.data), ctx.get(dut.control))
-            for name in self._pulses:
-                if ctx.get(getattr(dut, name)):
-                    self.stats[name] = self.stats.get(name, 0) + 1
+            pulses = ctx.get(self._pulse_vector)
+            while pulses:
+                name = self._pulses[(pulses & -pulses).bit_length() - 1]
+                self.stats[name] = self.stats.get(name, 0) + 1
+                pulses &= pulses - 1
             if ctx.get(dut.sent.valid):
                 self.sent.append(self._fields(dut.sent.p))
             if ctx.get(dut.answers.valid):
@@ -214,6 +221,7 @@ class SessionBench:
         """Gather a frame from the words that are sent."""
         if control == 0xFF and self._current is None:
             return
+        self._active = self.cycle
         for lane in range(8):
             byte, is_control = data >> 8 * lane & 0xFF, control >> lane & 1
             if is_control and byte == 0xFB:
@@ -234,11 +242,13 @@ class SessionBench:
                 self._current.append(byte)
 
     async def until(self, condition: Callable[[], bool], cycles: int = 4000) -> None:
-        """Run until a condition holds."""
+        """Run until a condition holds; jump over time in which nothing is on the lines."""
         for _ in range(cycles // 8):
             if condition():
                 return
             await self.step(8)
+            if self.cycle - self._active > 120:
+                self.skipped_ns += 5000
         raise TimeoutError(f"not within {cycles} cycles: server {self.server.state}, "
                            f"tcp {self.ctx.get(self.dut.tcp_state)}, "
                            f"session {self.ctx.get(self.dut.session_state)}, {self.stats}")
