@@ -61,8 +61,11 @@ _COUNTERS = {
 class Top(wiring.Component):
     """Feed port to books to event records, with the registers.
 
-    Latency: 14 cycles, word at `feed_a_rx_data` with the last byte of an Add to `top_of_book` of
-    the books, cut-through, nothing else under way; the event record follows 6 cycles later.
+    Latency, cut-through, nothing else under way, Start in lane 0: 12 cycles, word at
+    `feed_a_rx_data` with the last byte of an Add to the books' `top_of_book`; 16 cycles for every
+    other operation. Start in lane 4 costs a cycle more for half of the bytes. The event record
+    follows 6 cycles later. `ingress_cycle` of a record is that of the word with Start at the
+    port plus 3, the elastic buffer.
 
     Parameters
     ----------
