@@ -60,6 +60,7 @@ class SettingsArray(wiring.Component):
         if block.registers[-1].name != COMMIT:
             raise ValueError(f"the last register of block {block.name} must be {COMMIT}")
         self.block = block
+        self.count: int = block.count
         self.layout = settings_layout(block)
         super().__init__({
             "bus":       In(CsrBus),
@@ -72,7 +73,7 @@ class SettingsArray(wiring.Component):
         m = Module()
 
         block = self.block
-        count = block.count
+        count = self.count
         commit = len(block.registers) - 1
         low = ceil_log2(WORD_BYTES)
         word_bits = ceil_log2(block.stride) - low

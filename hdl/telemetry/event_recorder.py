@@ -174,4 +174,4 @@ class EventRecorder(wiring.Component):
             else:
                 value = Value.cast(stored[field.name])
                 parts.append(Cat(value, C(0, field.bits - len(value))))
-        return Cat(parts)
+        return Value.cast(Cat(parts))

@@ -49,7 +49,8 @@ def measure(cut_through: int, lane: FrameFlag, trigger) -> set[int]:
                 event, = appliance.events()
                 stamp = int(event["cycle"]) - RECORDER_CYCLES - offset
                 assert int(event["ingress_cycle"]) - offset == start // 8 + 3
-            found.add(stamp - byte_cycle(start, len(datagram.frame) - 1))
+                if message == trigger(shift)[-1]:
+                    found.add(stamp - byte_cycle(start, len(datagram.frame) - 1))
     return found
 
 
