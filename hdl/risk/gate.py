@@ -37,7 +37,7 @@ class RiskGate(wiring.Component):
     The checks run on the announced orders while the model scores. An intent that matches price,
     quantity, symbol and side gets its verdict at once. Any other waits in the slot (`busy`), and so
     does one that meets a reservation not yet absorbed or a transmitter that is not ready: there it
-    is judged anew each cycle, by the limits, positions, prices and flags of at most 5 cycles ago;
+    is judged anew each cycle, by the limits, positions, prices and flags of 6 cycles ago at most;
     arming, kill, session and rate of 1 cycle ago. ``requests.valid`` **falls without a transfer**
     when an order that has not been taken must be judged again, or no longer passes: nothing stale
     leaves. After `cfg_hold_ns` a waiting order is refused (check 33); when killed or disarmed at
@@ -142,27 +142,24 @@ class RiskGate(wiring.Component):
         judge, rate = self._checks(m, slot, enter_held, transfer)
 
         # No verdict on an ENTER while what it would be judged by may still change because of an
-        # order that has left, or while the result does not yet concern the slot.
+        # order that has left, nor after reset, when the checks hold nothing that was judged.
         absorbing = Signal()
-        # After reset the pipeline of the checks holds nothing that was judged.
-        unsettled = Signal(range(Evaluation.latency + 1), init=Evaluation.latency)
-        pending = Signal(range(Evaluation.latency + 1))
-        arrives = Signal()
         quiet = Signal()
+        unsettled = Signal(range(Evaluation.latency + 1), init=Evaluation.latency)
+        pending = Signal(range(Evaluation.latency))
+        arrives = Signal()
         m.d.comb += [
             arrives.eq(self.intents.valid & ~held),
-            quiet.eq(~absorbing & (unsettled == 0)),
             self.stat_reserved_wait.eq(enter_held & absorbing),
         ]
         with m.If(transfer & (out.kind == IntentKind.ENTER)):
             m.d.sync += absorbing.eq(1)
         with m.Elif(self.absorbed):
             m.d.sync += absorbing.eq(0)
-        for counter, restart in ((unsettled, transfer | self.absorbed), (pending, arrives)):
-            with m.If(restart):
-                m.d.sync += counter.eq(Evaluation.latency)
-            with m.Elif(counter != 0):
-                m.d.sync += counter.eq(counter - 1)
+        with m.If(transfer | self.absorbed):
+            m.d.sync += [quiet.eq(0), unsettled.eq(Evaluation.latency)]
+        with m.Elif((unsettled != 0) & ~absorbing):
+            m.d.sync += [unsettled.eq(unsettled - 1), quiet.eq(unsettled == 1)]
 
         # Flags that hold now.
         waited_ns = Signal(64, reset_less=True)
@@ -186,98 +183,115 @@ class RiskGate(wiring.Component):
 
         intent = self.intents.p
         enters = arrives & (intent.kind == IntentKind.ENTER)
-        fits = self._fits(m, judge, intent, "intent")
-        slot_fits = self._fits(m, judge, slot, "slot")
         intent_fails = judge.failed.bit_select(Value.cast(intent.side), 1)
-        slot_fails = judge.failed.bit_select(Value.cast(slot.side), 1)
 
-        # One verdict a cycle: a transfer has priority, then a sweep's cancel that lost its session,
-        # then the sweep, then what waits or arrives.
+        # What waits is judged a cycle later than what arrives: it has time, the other has not.
+        known = Signal()          # the next three concern the slot
+        slot_fails = Signal(reset_less=True)
+        slot_mask = Signal(64, reset_less=True)
+        with m.If(arrives):
+            m.d.sync += pending.eq(Evaluation.latency - 1)
+        with m.Elif(pending != 0):
+            m.d.sync += pending.eq(pending - 1)
+        m.d.sync += [
+            known.eq(enter_held & quiet & (pending == 0) & self._fits(m, judge, slot, "slot")),
+            slot_fails.eq(judge.failed.bit_select(Value.cast(slot.side), 1)),
+            slot_mask.eq(self._mask(judge, slot)),
+        ]
+
+        # Verdicts: at most one a cycle. While something is offered, only that gets one.
         out_is_sweep = offered & ~from_slot
-        out_is_cancel = offered & (out.kind == IntentKind.CANCEL)
-        out_refused = Signal()
         cancel_dead = ~self.session_up | (self.cancels.p.kind == IntentKind.ENTER)
-        cancel_refused = Signal()
+        out_refused = Signal()
         cancel_taken = Signal()
-        ready_to_judge = Signal()
+        cancel_refused = Signal()
         slot_refused = Signal()
         slot_passes = Signal()
         fast = Signal()
+        fast_refused = Signal()
         m.d.comb += [
             out_refused.eq(out_is_sweep & ~transfer & ~self.session_up),
-            cancel_taken.eq(self.cancels.valid & ~cancel_dead & ~out_is_cancel & ~transfer),
-            cancel_refused.eq(self.cancels.valid & cancel_dead & ~out_is_sweep & ~transfer),
-            self.cancels.ready.eq(cancel_taken | cancel_refused),
+            cancel_taken.eq(self.cancels.valid & ~cancel_dead & ~offered),
+            cancel_refused.eq(self.cancels.valid & cancel_dead & ~offered),
+            self.cancels.ready.eq(~offered),
             # An intent that arrives is judged at once only if nothing else wants the way out.
-            fast.eq(enters & fits & quiet & ~offered & ~self.cancels.valid),
-            ready_to_judge.eq(enter_held & quiet & (pending == 0) & slot_fits),
+            fast.eq(self._fits(m, judge, intent, "intent")
+                    & (enters & quiet & ~offered & ~self.cancels.valid)),
+            fast_refused.eq(fast & (intent_fails | closed)),
         ]
-        with m.If(held & ~transfer & ~out_refused & ~cancel_refused):
+        with m.If(held & ~transfer & ~out_is_sweep & ~cancel_refused):
             with m.If(slot.kind == IntentKind.CANCEL):
                 m.d.comb += [slot_refused.eq(~self.session_up), slot_passes.eq(self.session_up)]
             with m.Elif(shut):
                 m.d.comb += slot_refused.eq(1)
-            with m.Elif(ready_to_judge):
+            with m.Elif(known & quiet):
                 m.d.comb += [slot_refused.eq(slot_fails | closed),
-                             slot_passes.eq(~slot_fails & ~closed)]
-        fast_refused = fast & (intent_fails | closed)
+                             slot_passes.eq(~slot_fails & ~closed & ~self.cancels.valid)]
 
-        # The way out, with what the verdict knew.
-        out_state = Signal(EvaluationState, reset_less=True)
-        m.d.sync += offered.eq(0)
-        with m.If(~offered | enter_held):
-            m.d.sync += Value.cast(out_state).eq(Value.cast(judge.state))
-        with m.If(cancel_taken):
-            m.d.sync += [offered.eq(1), from_slot.eq(0),
-                         Value.cast(out).eq(Value.cast(self.cancels.p))]
-        with m.Elif(out_is_sweep & ~transfer):
-            m.d.sync += offered.eq(out_is_cancel & self.session_up)
+        # The way out. An order that is offered steps aside for a sweep's cancel.
+        with m.If(~out_is_sweep):
+            m.d.sync += from_slot.eq(~self.cancels.valid | offered)
+            m.d.sync += Value.cast(out).eq(Mux(
+                self.cancels.valid & ~offered, Value.cast(self.cancels.p),
+                Mux(held, Value.cast(slot), Value.cast(intent))))
+        with m.If(out_is_sweep):
+            m.d.sync += offered.eq(
+                ~transfer & self.session_up & (out.kind == IntentKind.CANCEL))
         with m.Elif(held):
-            m.d.sync += [offered.eq(slot_passes), from_slot.eq(1),
-                         Value.cast(out).eq(Value.cast(slot))]
+            m.d.sync += offered.eq(slot_passes | cancel_taken)
         with m.Else():
-            m.d.sync += [offered.eq(fast & ~fast_refused), from_slot.eq(1),
-                         Value.cast(out).eq(Value.cast(intent))]
+            m.d.sync += offered.eq((fast & ~intent_fails & ~closed) | cancel_taken)
+        out_state = Signal(EvaluationState, reset_less=True)
+        m.d.sync += Value.cast(out_state).eq(Value.cast(judge.state))
 
         # The slot: an intent stays until its verdict.
         again = enter_held & offered & from_slot & ~transfer
         with m.If(arrives):
-            m.d.sync += [held.eq(~fast_refused), Value.cast(slot).eq(Value.cast(intent)),
-                         late.eq(~fast)]
+            m.d.sync += [held.eq(~fast_refused), late.eq(~fast)]
         with m.Else():
             m.d.sync += late.eq(late | again)
             with m.If((transfer & from_slot) | slot_refused):
                 m.d.sync += held.eq(0)
+        with m.If(~held):
+            m.d.sync += Value.cast(slot).eq(Value.cast(intent))
         m.d.sync += self.stat_waited.eq((enters & ~fast) | again)
 
         # The record.
         verdict = self.verdicts.p
         session = Mux(self.session_up, 0, Check.SESSION.mask)
         refused = out_refused | cancel_refused | slot_refused | fast_refused
+        slot_all = (now_mask | Mux(known & quiet, slot_mask, 0) | Mux(old, Check.AGE.mask, 0))
         m.d.sync += [
             self.verdicts.valid.eq(transfer | refused),
             self.refused.eq(refused),
             verdict.limits_version.eq(self.limits_version),
-            Value.cast(verdict.state).eq(Value.cast(judge.state)),
             verdict.waited.eq(late & held),
         ]
-        with m.If(transfer | out_refused):
+        with m.If(offered):
             m.d.sync += [Value.cast(verdict.intent).eq(Value.cast(out)),
-                         Value.cast(verdict.state).eq(Value.cast(out_state)),
-                         verdict.mask.eq(Mux(transfer, 0, session))]
-        with m.Elif(cancel_refused):
-            entry = self.cancels.p.kind == IntentKind.ENTER
-            m.d.sync += [Value.cast(verdict.intent).eq(Value.cast(self.cancels.p)),
-                         verdict.mask.eq(session | Mux(entry, Check.KILLED.mask, 0))]
-        with m.Elif(held):
-            judged = Mux(ready_to_judge, self._mask(judge, slot), 0)
-            m.d.sync += [Value.cast(verdict.intent).eq(Value.cast(slot)),
-                         verdict.mask.eq(now_mask | judged | Mux(old, Check.AGE.mask, 0))]
-            with m.If(slot.kind == IntentKind.CANCEL):
+                         Value.cast(verdict.state).eq(Value.cast(out_state))]
+            with m.If(transfer):
+                m.d.sync += verdict.mask.eq(0)
+            with m.Elif(out.kind == IntentKind.CANCEL):
                 m.d.sync += verdict.mask.eq(session)
+            with m.Else():
+                m.d.sync += verdict.mask.eq(slot_all)
         with m.Else():
-            m.d.sync += [Value.cast(verdict.intent).eq(Value.cast(intent)),
-                         verdict.mask.eq(now_mask | self._mask(judge, intent))]
+            m.d.sync += Value.cast(verdict.state).eq(
+                Mux(held, Value.cast(out_state), Value.cast(judge.state)))
+            with m.If(self.cancels.valid & cancel_dead):
+                entry = self.cancels.p.kind == IntentKind.ENTER
+                m.d.sync += [Value.cast(verdict.intent).eq(Value.cast(self.cancels.p)),
+                             verdict.mask.eq(session | Mux(entry, Check.KILLED.mask, 0))]
+            with m.Elif(held):
+                m.d.sync += Value.cast(verdict.intent).eq(Value.cast(slot))
+                with m.If(slot.kind == IntentKind.CANCEL):
+                    m.d.sync += verdict.mask.eq(session)
+                with m.Else():
+                    m.d.sync += verdict.mask.eq(slot_all)
+            with m.Else():
+                m.d.sync += [Value.cast(verdict.intent).eq(Value.cast(intent)),
+                             verdict.mask.eq(now_mask | self._mask(judge, intent))]
         m.d.comb += [self.refused_symbol.eq(verdict.intent.symbol_index),
                      self.refused_side.eq(verdict.intent.side)]
         return m

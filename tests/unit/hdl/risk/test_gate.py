@@ -155,7 +155,7 @@ def test_every_check_at_its_limit(announced):
             wanted = mask(side, price, quantity, limits, book, exposure, Flags())
             left, verdict = await judge(ctx, dut, side, price, quantity, announced=announced)
             assert failed_checks(verdict.mask) == failed_checks(wanted), (side, price, quantity)
-            assert left == (None if wanted else (1 if announced else Evaluation.latency + 2))
+            assert left == (None if wanted else (1 if announced else Evaluation.latency + 3))
             assert (verdict.state.reference, verdict.state.worst_long, verdict.state.worst_short,
                     verdict.state.open_orders) == (
                 book.reference, exposure.worst_long, exposure.worst_short, exposure.open_orders)
@@ -229,9 +229,9 @@ def test_a_busy_transmitter_gets_nothing_stale():
             offers.append(ctx.get(dut.requests.valid))
             await ctx.tick()
         # Offered at once, judged anew, then offered as long as it passes.
-        assert offers == [1] + [0] * (Evaluation.latency) + [1] * (11 - Evaluation.latency)
+        assert offers == [1] + [0] * Evaluation.latency + [1] * (11 - Evaluation.latency)
         ctx.set(dut.exposure.worst_long, 5000)
-        await ctx.tick().repeat(Evaluation.latency + 1)
+        await ctx.tick().repeat(Evaluation.latency + 2)
         assert not ctx.get(dut.requests.valid)
         assert failed_checks(ctx.get(dut.verdicts.payload.mask)) == (Check.POSITION,)
         assert ctx.get(dut.verdicts.valid) and ctx.get(dut.verdicts.payload.waited)
