@@ -312,3 +312,83 @@ def test_a_session_equals_the_chain_of_models(seed):
     run(dut, check)
     kinds = {outcome[0] for outcome in outcomes if outcome}
     assert kinds == {"ENTER", "CANCEL"} and len(outcomes) > 4, outcomes
+
+
+@pytest.mark.parametrize("seed", [5, 6])
+def test_limits_hold_under_load_whatever_executes(seed):
+    """Events every other cycle, a slow transmitter, answers at any time: no limit is passed."""
+    rng = random.Random(seed)
+    dut = DecisionPath(PROFILE)
+    rows = {symbol: Parameters(
+        buy_threshold=rng.randint(-100, 300), sell_threshold=rng.randint(-100, 300),
+        cancel_buy_threshold=0, cancel_sell_threshold=0, quantity=rng.choice([100, 300]),
+        offset=rng.choice([0, 100]), day=True) for symbol in range(6)}
+    own = OwnOrders()
+    entered = cancelled = verdicts = 0
+
+    async def check(ctx):
+        nonlocal entered, cancelled, verdicts
+        await set_up(ctx, dut, rows)
+        number, busy_until, price = 1, 0, 500_000
+        begins = None                 # the request whose frame begins now
+        quiet_before_answer = 0
+        for cycle in range(2500):
+            ctx.set(dut.tops.valid, 0)
+            if cycle % 2 == 0 and rng.random() < 0.7 and cycle < 2400:
+                price += rng.randint(-2, 2) * 100
+                offer(ctx, dut, rng.randrange(6), Touch(
+                    price, rng.choice([100, 3000]), 1, price + 100, rng.choice([100, 3000]), 1,
+                    rng.random() < 0.95))
+            ctx.set(dut.sent.valid, begins is not None)
+            if begins is not None:
+                ctx.set(dut.sent.payload, begins)
+            begins = None
+            ctx.set(dut.requests.ready, cycle >= busy_until)
+            if ctx.get(dut.requests.valid) and cycle >= busy_until:
+                request = ctx.get(dut.requests.payload)
+                begins = {name: request[name] for name in (
+                    "symbol_index", "kind", "side", "quantity", "price", "time_in_force",
+                    "user_ref_num")}
+                busy_until = cycle + rng.choice([2, 17, 40])
+                if request.kind == IntentKind.ENTER:
+                    begins["user_ref_num"] = number
+                    own.sent(number, request.symbol_index, request.side.value, request.quantity,
+                             request.price, True)
+                    number += 1
+                    entered += 1
+                    risk = own.exposure(request.symbol_index)
+                    assert risk.worst_long <= LIMITS.maximum_long
+                    assert -risk.worst_short <= LIMITS.maximum_short
+                    assert sum(risk.count) <= LIMITS.maximum_open_orders
+                    assert risk.count[request.side.value] == 1
+                    quiet_before_answer = cycle + 40
+                else:
+                    cancelled += 1
+                    assert own.slots[request.user_ref_num].symbol == request.symbol_index
+            ctx.set(dut.answers.valid, 0)
+            live = own.live()
+            # An answer follows its order's frame by far more than the table's latency.
+            if live and cycle > quiet_before_answer and rng.random() < 0.1:
+                order = live[0]
+                kind = rng.choice(["EXECUTED", "EXECUTED", "CANCELED", "ACCEPTED"])
+                quantity = rng.randint(1, order.open)
+                own.answer(kind, order.number, quantity, order.price)
+                ctx.set(dut.answers.payload, {
+                    "kind": AnswerKind[kind], "user_ref_num": order.number,
+                    "quantity": quantity, "price": order.price})
+                ctx.set(dut.answers.valid, 1)
+            verdicts += ctx.get(dut.verdicts.valid)
+            await ctx.tick()
+        ctx.set(dut.answers.valid, 0)
+        await ctx.tick().repeat(200)
+        for symbol in range(6):
+            ctx.set(dut.read_symbol, symbol)
+            await ctx.tick().repeat(2)
+            got, wanted = ctx.get(dut.read_exposure), own.exposure(symbol)
+            assert (got.position, got.worst_long, got.worst_short) == (
+                wanted.position, wanted.worst_long, wanted.worst_short)
+        assert (ctx.get(dut.cash), ctx.get(dut.turnover)) == (own.cash, own.turnover)
+        assert ctx.get(dut.armed) and not ctx.get(dut.killed)
+
+    run(dut, check)
+    assert entered > 10 and cancelled > 0 and verdicts >= entered + cancelled
