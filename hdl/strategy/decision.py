@@ -54,6 +54,10 @@ class DecisionPath(wiring.Component):
         Frames that have begun, one for each transfer of `requests`; what the venue says.
     vectors, scores, verdicts : ``Out``
         For the record: what was seen, scored and decided.
+    decided : ``Out(1)``
+        Pulse: the gate takes an intent of the strategy.
+    limits_version : ``Out(16)``
+        Commits and revocations of limits.
     strategy_cfg, limits_cfg, model_cfg : ``In``
         Settings: :func:`RowPort` of ``StrategyRow`` and ``LimitRow``, and ``ModelPort``.
     epoch, active_bank, model_loaded : ``Out``
@@ -95,6 +99,7 @@ class DecisionPath(wiring.Component):
             "vectors": watched(FeatureVector(profile)),
             "scores": watched(Score(profile)),
             "verdicts": watched(Verdict(profile)),
+            "decided": Out(1), "limits_version": Out(16),
             "strategy_cfg": In(RowPort(StrategyRow, profile.symbols)),
             "limits_cfg": In(RowPort(LimitRow, profile.symbols)),
             "model_cfg": In(ModelPort),
@@ -189,6 +194,8 @@ class DecisionPath(wiring.Component):
             Value.cast(gate.limits).eq(Value.cast(limits.settings_0)),
             gate.limits_loaded.eq(limits.loaded_0),
             gate.limits_version.eq(limits.cfg.version),
+            self.limits_version.eq(limits.cfg.version),
+            self.decided.eq(strategy.intents.valid & gate.intents.ready),
             own.symbol_index.eq(gate.symbol_index),
             Value.cast(gate.exposure).eq(Value.cast(own.exposure)),
             gate.slot_free.eq(own.slot_free),

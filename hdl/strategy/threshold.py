@@ -23,9 +23,10 @@ class ThresholdStrategy(wiring.Component):
     cancel, the entry waits for a later score.
 
     An entry needs the symbol enabled, a usable score, a possible price, no cooldown, no working
-    order and no intent of that side in flight. An intent is in flight from its cycle until the gate
-    refuses it or the order table has taken the order over. While `gate_busy`, or while an earlier
-    intent is not taken, no intent is made; what would have been one pulses `stat_blocked`.
+    order and no intent of that side in flight, and no intent of the symbol two cycles before. An
+    intent is in flight from its cycle until the gate refuses it or the order table has taken the
+    order over. While `gate_busy`, or while an earlier intent is not taken, no intent is made; a
+    score beyond a threshold that makes no entry pulses `stat_blocked`.
 
     Parameters
     ----------
@@ -57,7 +58,7 @@ class ThresholdStrategy(wiring.Component):
     absorbed, absorbed_symbol, absorbed_side : ``In``
         Pulse: the order table has taken over an order; `working` shows it.
     stat_blocked : ``Out(1)``
-        Pulse: a score wanted an entry and something other than the thresholds forbade it.
+        Pulse, a cycle after the score: see above.
 
     Raises
     ------
@@ -99,7 +100,10 @@ class ThresholdStrategy(wiring.Component):
             m.d.sync += Value.cast(later).eq(Value.cast(earlier))
         coming, candidate = stages[-2], stages[-1]
 
-        # A cycle before the score: what would forbid it.
+        # A cycle before the score: what would forbid it. An intent is known by its registers in
+        # its first cycle, and by the bits below from the next on.
+        intent = self.intents.p
+        fresh = Signal()
         entering = Signal(2 * symbols)    # an entry is in flight
         cancelling = Signal(2 * symbols)  # a cancel is on its way
         cooling = Signal(symbols)
@@ -107,88 +111,101 @@ class ThresholdStrategy(wiring.Component):
         until = cooldown.read_port(domain="comb")
         until_write = cooldown.write_port()
         sides = coming.symbol_index << 1
+        just_now = Signal()
         hot = Signal()
         m.d.comb += [
             self.lookup_symbol.eq(coming.symbol_index),
             until.addr.eq(coming.symbol_index),
-            hot.eq(cooling.bit_select(coming.symbol_index, 1) & (self.now_ns < until.data)),
+            just_now.eq(fresh & (intent.symbol_index == coming.symbol_index)),
+            hot.eq(just_now | (cooling.bit_select(coming.symbol_index, 1)
+                               & (self.now_ns < until.data))),
         ]
-        closed = Signal(2)        # by side
-        cancellable = Signal(2)
+        open_ = Signal(2)         # by side: an entry may be made
+        cancellable = Signal(2)   # there is something to cancel
         references = [Signal(32, name=f"{side.name.lower()}_reference", reset_less=True)
                       for side in Side]
         taken_bits = self.working | entering
         day_bits = self.resting & self.working & ~cancelling
-        possible = Cat(coming.buy_possible, coming.sell_possible)
         m.d.sync += [
-            closed.eq(~possible | hot.replicate(2)
-                      | Cat(taken_bits.bit_select(sides + n, 1) for n in range(2))),
+            open_.eq(Cat(coming.buy_possible, coming.sell_possible) & (~hot).replicate(2)
+                     & ~Cat(taken_bits.bit_select(sides + n, 1) for n in range(2))),
             cancellable.eq(Cat(day_bits.bit_select(sides + n, 1) for n in range(2))
-                           & coming.enable.replicate(2)),
+                           & (coming.enable & ~just_now).replicate(2)),
             references[0].eq(self.buy_user_ref_num),
             references[1].eq(self.sell_user_ref_num),
         ]
 
-        # The score's cycle: compares, and one choice.
+        # The score's cycle: four compares, then two levels of logic. A difference's sign is a
+        # shorter path than a signed compare.
         score = self.scores.p
+        width = len(score.score) + 2
+
+        def below(left: Value, right: Value, name: str) -> Value:
+            difference = Signal(signed(width), name=name)
+            m.d.comb += difference.eq(left - right)
+            return difference[-1]
+
+        buys = ~below(score.score, candidate.buy_threshold, "over_buy")
+        sells = ~below(candidate.sell_below, score.score, "under_sell") & ~buys
+        fades_buy = cancellable[0] & below(
+            score.score, candidate.cancel_buy_threshold, "under_cancel_buy")
+        fades_sell = cancellable[1] & below(
+            candidate.cancel_sell_above, score.score, "over_cancel_sell")
         scored = Signal()
-        wants = Signal(2)
-        cancels = Signal(2)
-        blocked = Signal()
+        free = Signal()
+        cancels = Signal()
         enters = Signal()
-        takes_back = Signal()
-        side = Signal(Side)
         m.d.comb += [
             scored.eq(self.scores.valid & score.usable & candidate.enable),
-            wants[0].eq(score.score >= candidate.buy_threshold),
-            wants[1].eq((score.score <= candidate.sell_below) & ~wants[0]),
-            cancels[0].eq(cancellable[0] & (score.score < candidate.cancel_buy_threshold)),
-            cancels[1].eq(cancellable[1] & (score.score > candidate.cancel_sell_above)),
-            blocked.eq(self.gate_busy | (self.intents.valid & ~self.intents.ready)),
-            takes_back.eq(scored & cancels.any() & ~blocked),
-            enters.eq(scored & (wants & ~closed).any() & ~cancels.any() & ~blocked),
-            side.eq(Mux(cancels.any(), ~cancels[0], ~wants[0])),
+            free.eq(~self.gate_busy & ~(self.intents.valid & ~self.intents.ready)),
+            cancels.eq(fades_buy | fades_sell),
+            enters.eq((buys & open_[0]) | (sells & open_[1])),
         ]
-        m.d.sync += self.stat_blocked.eq(scored & wants.any() & ~enters)
-
-        intent = self.intents.p
-        with m.If(self.intents.ready):
-            m.d.sync += self.intents.valid.eq(0)
-        with m.If(enters | takes_back):
-            m.d.sync += self.intents.valid.eq(1)
-        with m.If(~blocked):
+        wanted = Signal()
+        m.d.sync += [
+            fresh.eq(scored & free & (cancels | enters)),
+            self.intents.valid.eq((scored & free & (cancels | enters))
+                                  | (self.intents.valid & ~self.intents.ready)),
+            wanted.eq(scored & (buys | sells)),
+        ]
+        m.d.comb += self.stat_blocked.eq(
+            wanted & ~(fresh & (intent.kind == IntentKind.ENTER)))
+        cooldown_ns = Signal.like(candidate.cooldown_ns, reset_less=True)
+        with m.If(free):
             m.d.sync += [
                 intent.symbol_index.eq(score.symbol_index),
                 intent.tag.eq(score.tag),
                 intent.start_cycles.eq(score.start_cycles),
-                intent.kind.eq(Mux(cancels.any(), IntentKind.CANCEL, IntentKind.ENTER)),
-                intent.side.eq(side),
+                intent.kind.eq(Mux(cancels, IntentKind.CANCEL, IntentKind.ENTER)),
+                intent.side.eq(Mux(cancels, ~fades_buy, ~buys)),
                 intent.quantity.eq(candidate.quantity),
-                intent.price.eq(Mux(wants[0], candidate.buy_price, candidate.sell_price)),
+                intent.price.eq(Mux(buys, candidate.buy_price, candidate.sell_price)),
                 intent.time_in_force.eq(candidate.time_in_force),
-                intent.user_ref_num.eq(Mux(cancels[0], references[0], references[1])),
+                intent.user_ref_num.eq(Mux(fades_buy, references[0], references[1])),
                 intent.score.eq(score.score),
                 intent.epoch.eq(score.epoch),
+                cooldown_ns.eq(candidate.cooldown_ns),
             ]
 
         # A cancel stays marked until its order is gone, an entry until somebody else knows it.
         refused_bit = (self.refused_symbol << 1) | Value.cast(self.refused_side)
         absorbed_bit = (self.absorbed_symbol << 1) | Value.cast(self.absorbed_side)
-        chosen_bit = (score.symbol_index << 1) | Value.cast(side)
+        made_bit = (intent.symbol_index << 1) | Value.cast(intent.side)
+        made = fresh & (intent.kind == IntentKind.ENTER)
         m.d.sync += cancelling.eq(cancelling & self.working)
         with m.If(self.refused):
             m.d.sync += [entering.bit_select(refused_bit, 1).eq(0),
                          cancelling.bit_select(refused_bit, 1).eq(0)]
         with m.If(self.absorbed):
             m.d.sync += entering.bit_select(absorbed_bit, 1).eq(0)
-        with m.If(enters):
-            m.d.sync += [entering.bit_select(chosen_bit, 1).eq(1),
-                         cooling.bit_select(score.symbol_index, 1).eq(1)]
-        with m.If(takes_back):
-            m.d.sync += cancelling.bit_select(chosen_bit, 1).eq(1)
+        with m.If(made):
+            m.d.sync += [entering.bit_select(made_bit, 1).eq(1),
+                         cooling.bit_select(intent.symbol_index, 1).eq(1)]
+        with m.If(fresh & ~made):
+            m.d.sync += cancelling.bit_select(made_bit, 1).eq(1)
         m.d.comb += [
-            until_write.addr.eq(score.symbol_index),
-            until_write.data.eq(self.now_ns + candidate.cooldown_ns),
-            until_write.en.eq(enters),
+            until_write.addr.eq(intent.symbol_index),
+            until_write.data.eq(self.now_ns + cooldown_ns),
+            until_write.en.eq(made),
         ]
         return m
