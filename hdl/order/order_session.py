@@ -47,7 +47,7 @@ class OrderSession(wiring.Component):
 
     Latency: 1 cycle, `requests` transfer to the Start word at `data`; `sent.valid` comes in the
     cycle in which the Start word is at the pins. Throughput: an ENTER without the Firm option every
-    17 cycles.
+    16 cycles.
 
     `requests.ready` is high when the line is free, the session is logged in, the peer's window and
     the ring have room, and nothing that was lost is outstanding. A frame of ours that is not an

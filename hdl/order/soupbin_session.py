@@ -155,6 +155,8 @@ class SoupBinSession(wiring.Component):
         m.d.comb += self.octets.ready.eq(~adding)
         with m.If(adding):
             m.d.sync += [adding.eq(0), value.eq(tenfold + digit)]
+        with m.If(self.stat_sequenced):
+            m.d.sync += self.next_sequence.eq(self.next_sequence + 1)
         fresh = Signal()
         with m.FSM(name="packet"):
             with m.State("LENGTH_HIGH"):
@@ -180,8 +182,7 @@ class SoupBinSession(wiring.Component):
                     with m.If(is_packet(soupbintcp.SEQUENCED_DATA)):
                         m.d.comb += wrong.eq(~joined)
                         with m.If(joined & alone):
-                            m.d.sync += [self.stat_sequenced.eq(1),
-                                         self.next_sequence.eq(self.next_sequence + 1)]
+                            m.d.sync += self.stat_sequenced.eq(1)
                     with m.Elif(is_packet(soupbintcp.SERVER_HEARTBEAT)):
                         m.d.sync += self.stat_heartbeats.eq(1)
                         m.d.comb += wrong.eq(~alone)
@@ -210,8 +211,7 @@ class SoupBinSession(wiring.Component):
                                      message.first.eq(fresh), message.last.eq(final),
                                      message.sequence.eq(self.next_sequence)]
                         with m.If(final):
-                            m.d.sync += [self.stat_sequenced.eq(1),
-                                         self.next_sequence.eq(self.next_sequence + 1)]
+                            m.d.sync += self.stat_sequenced.eq(1)
                     with m.Elif(kind == type_code(_REJECTED)):
                         m.d.sync += [self.reject_reason.eq(octet), self.close.eq(1),
                                      state.eq(SessionState.REJECTED)]

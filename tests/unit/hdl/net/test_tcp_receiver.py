@@ -173,7 +173,7 @@ def test_buffer_gives_what_was_accepted_and_refuses_what_does_not_fit():
     assert 0 < refused[0] < 30
 
 
-def test_buffer_latency_is_six_cycles():
+def test_buffer_latency_is_seven_cycles():
     dut = Receiver()
 
     async def bench(ctx):
@@ -188,7 +188,7 @@ def test_buffer_latency_is_six_cycles():
             await ctx.tick()
             ctx.set(dut.buffer.accept, 0)
             cycles += 1
-        assert cycles == 6
+        assert cycles == 7
         assert ctx.get(dut.buffer.octets.payload) == ord("a")
 
     run(dut, bench, cycles=1000)

@@ -1,6 +1,7 @@
 """The order session against a golden server."""
 
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -491,3 +492,67 @@ def test_static_address_needs_no_arp():
 
     bench.run(scenario)
     assert all(frame[12:14] == b"\x08\x00" for _, frame in bench.frames)
+
+
+def test_enter_orders_leave_every_sixteen_cycles_and_wait_at_most_eighteen_for_another_frame():
+    bench = SessionBench()
+    requests = [enter(n) for n in range(12)]
+
+    async def scenario():
+        await bench.until(bench.up)
+        await bench.step(200)
+        for request in requests:
+            bench.request(**request)
+        await bench.until(lambda: len(bench.sent) == 12)
+        # Heartbeats of the server are acknowledged beside orders that come one at a time.
+        for n in range(40):
+            bench.server.send(b"\0\1H")
+            await bench.step(40 + n % 17)
+            bench.request(**enter(20 + n))
+            asked = bench.cycle
+            await bench.step(20)
+            assert bench.waiting == 0
+            assert bench.transfers[-1] - asked <= 18
+
+    bench.run(scenario)
+    cycles = bench.transfers[:12]
+    assert {after - before for before, after in pairwise(cycles)} == {16}
+
+
+def test_no_order_leaves_while_lost_data_are_outstanding():
+    bench = SessionBench()
+
+    async def scenario():
+        await bench.until(bench.up)
+        await bench.step(200)
+        bench.filter = lambda to_server, frame: not to_server
+        bench.request(**enter(0))
+        await bench.until(lambda: bench.stats.get("stat_connection_retransmitted") == 1)
+        bench.request(**enter(1))
+        await bench.step(200)
+        assert bench.waiting == 1
+        bench.filter = lambda to_server, frame: True
+        await bench.until(lambda: len(bench.soup.unsequenced) == 2)
+
+    bench.run(scenario)
+    check_orders(bench, [enter(0), enter(1)])
+
+
+def test_third_duplicate_acknowledgment_repairs_before_the_timer():
+    bench = SessionBench(settings={"retransmit_ns": 4_000_000_000})
+    requests = [enter(n) for n in range(6)]
+
+    async def scenario():
+        await bench.until(bench.up)
+        await bench.step(200)
+        drops = iter([False])
+        bench.filter = lambda to_server, frame: not to_server or len(frame) < 100 \
+            or next(drops, True)
+        for request in requests:
+            bench.request(**request)
+        await bench.step(900)
+        assert len(bench.soup.unsequenced) == 6
+        assert bench.stats["stat_connection_retransmitted"] == 1
+
+    bench.run(scenario)
+    check_orders(bench, requests)
