@@ -285,7 +285,7 @@ class OwnOrders(wiring.Component):
 
             with m.State("MOVE"):
                 self._move(m, before, after, selling, taken, filled, added, ends,
-                           is_load, load_position)
+                           is_order, is_load, load_position)
                 for n, signal in enumerate(partial):
                     m.d.sync += signal.eq(filled.word_select(n & 1, 16)
                                           * answer.price.word_select(n >> 1, 16))
@@ -385,35 +385,48 @@ class OwnOrders(wiring.Component):
         with m.If(~self.sweep):
             m.d.sync += [walk.eq(walk + 1), self.sweeping.eq(walk != self.size - 1)]
 
-    def _move(self, m, before, after, selling, taken, filled, added, ends, is_load, load_position):
+    def _move(self, m, before, after, selling, taken, filled, added, ends, is_order, is_load,
+              load_position):
         """Compute a symbol's new position and open quantities."""
-        moved = Signal(signed(POSITION_BITS + 2))
-        top = (1 << POSITION_BITS - 1) - 1
-        m.d.comb += moved.eq(before.position + Mux(selling, -filled, filled))
+        bits = POSITION_BITS + 2
+        bought, sold, moved = (Signal(signed(bits), name=name)
+                               for name in ("bought", "sold", "moved"))
+        high = moved[POSITION_BITS - 1:]
+        fits = ~high.any() | high.all()
+        limit = Cat((~moved[-1]).replicate(POSITION_BITS - 1), moved[-1])
+        m.d.comb += [
+            bought.eq(before.position + filled), sold.eq(before.position - filled),
+            moved.eq(Mux(selling, sold, bought)),
+        ]
         with m.If(is_load):
             m.d.sync += after.position.eq(load_position)
-        with m.Elif((moved > top) | (moved < -top - 1)):
-            m.d.sync += [after.position.eq(Mux(moved[-1], -top - 1, top)), self.unexpected.eq(1)]
         with m.Else():
-            m.d.sync += after.position.eq(moved)
+            m.d.sync += [
+                after.position.eq(Mux(fits, moved[:POSITION_BITS], limit).as_signed()),
+                self.unexpected.eq(~fits),
+            ]
         for side, name in ((0, "buy"), (1, "sell")):
             opened, count = before[f"open_{name}"], before[f"count_{name}"]
             m.d.sync += [after[f"open_{name}"].eq(opened), after[f"count_{name}"].eq(count)]
             with m.If((selling == side) & ~is_load):
-                m.d.sync += [after[f"open_{name}"].eq(opened + added - taken),
-                             after[f"count_{name}"].eq(count + (added != 0) - ends)]
+                m.d.sync += [
+                    after[f"open_{name}"].eq(Mux(is_order, opened + added, opened - taken)),
+                    after[f"count_{name}"].eq(Mux(is_order, count + 1, count - ends)),
+                ]
 
     def _account(self, m, product, selling, filled):
         """Add an execution to cash and turnover."""
         total = Signal(65)
-        money = Signal(signed(66))
-        top = (1 << 63) - 1
+        earned, spent, money = (Signal(signed(66), name=name)
+                                for name in ("earned", "spent", "money"))
+        fits = ~money[63:].any() | money[63:].all()
         m.d.comb += [
             total.eq(self.turnover + product),
-            money.eq(self.cash + Mux(selling, product, -product)),
+            earned.eq(self.cash + product), spent.eq(self.cash - product),
+            money.eq(Mux(selling, earned, spent)),
         ]
         with m.If(filled != 0):
             m.d.sync += [
-                self.turnover.eq(Mux(total[64], (1 << 64) - 1, total)),
-                self.cash.eq(Mux(money > top, top, Mux(money < -top - 1, -top - 1, money))),
+                self.turnover.eq(total[:64] | total[64].replicate(64)),
+                self.cash.eq(Mux(fits, money[:64], Cat((~money[-1]).replicate(63), money[-1]))),
             ]
