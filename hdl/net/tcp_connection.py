@@ -62,7 +62,7 @@ class _Offer(enum.Enum, shape=3):
 class TcpConnection(wiring.Component):
     """Run a connection: open, acknowledge, retransmit, close.
 
-    Latency: 1 cycle, `arrived` to `accept`, `acknowledgment` and a changed `state`; 3 cycles to
+    Latency: 1 cycle, `arrived` to `accept`, `acknowledgment` and a changed `state`; 4 cycles to
     `can_send`. Data are accepted in order only; anything else is answered by an acknowledgment at
     once. A segment that was lost is retransmitted after the third duplicate acknowledgment, or
     after a time that doubles; then, until all that was in flight is acknowledged, one segment at a

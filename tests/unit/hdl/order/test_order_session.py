@@ -226,7 +226,7 @@ async def reconnect(bench: SessionBench, port: int):
     ctx.set(dut.cfg_sequence, int.from_bytes(b"%20d" % number, "little"))
     ctx.set(dut.cfg_enable, 1)
     await bench.until(bench.up, 8000)
-    assert int(bench.soup.login[26:]) == number
+    assert int((bench.soup.login or b"")[26:]) == number
 
 
 def test_wrong_resets_and_syn_are_challenged_not_taken():
