@@ -45,8 +45,8 @@ class CacheUpdate(wiring.Component):
         The worst level was pushed out.
     appended : ``Out(1)``
         The APPEND took place.
-    emptied : ``Out(1)``
-        The last level here is gone, though the side has others.
+    emptied : ``Out(1)``, may_empty : ``Out(1)``
+        The last level here is gone, though the side has others; that could happen (earlier).
     more : ``Out(1)``
         The side has orders in levels that are not in `result`.
     worst_key : ``Out(32)``
@@ -67,6 +67,7 @@ class CacheUpdate(wiring.Component):
             "pushed_key": Out(32),
             "appended":   Out(1),
             "emptied":    Out(1),
+            "may_empty":  Out(1),
             "more":       Out(1),
             "worst_key":  Out(32),
         })
@@ -86,24 +87,37 @@ class CacheUpdate(wiring.Component):
         before = Signal(depth, reset_less=True)      # the operation's key belongs before it
         changed = [Signal(level_shape, name=f"changed_{n}", reset_less=True)
                    for n in range(depth)]
-        last_order = Signal(depth, reset_less=True)
+        ending = Signal(depth, reset_less=True)      # its last order leaves
+        hit = Signal(reset_less=True)
+        improves = Signal(reset_less=True)           # some level here is worse
         removing = self.action == CacheAction.REMOVE
+        matches = Signal(depth)
+        worse = Signal(depth)
+        m.d.comb += [
+            matches.eq(Cat(self.row.valid[n] & (self.row.levels[n].key == self.level.key)
+                           for n in range(depth))),
+            worse.eq(Cat(self.level.key < self.row.levels[n].key for n in range(depth))),
+        ]
         m.d.sync += [
             Value.cast(row).eq(Value.cast(self.row)),
             Value.cast(level).eq(Value.cast(self.level)),
             action.eq(self.action),
             final.eq(self.final),
+            hit.eq(matches.any()),
+            improves.eq((self.row.valid & worse).any()),
+            self.may_empty.eq(removing & self.final & ~self.row.valid[1] &
+                              (self.row.beyond != 0)),
         ]
         for n in range(depth):
             here = self.row.levels[n]
             m.d.sync += [
-                equal[n].eq(self.row.valid[n] & (here.key == self.level.key)),
-                before[n].eq(~self.row.valid[n] | (self.level.key < here.key)),
+                equal[n].eq(matches[n]),
+                before[n].eq(~self.row.valid[n] | worse[n]),
+                ending[n].eq(matches[n] & removing & self.final & (here.count == 1)),
                 changed[n].key.eq(here.key),
                 changed[n].quantity.eq(Mux(removing, here.quantity - self.level.quantity,
                                            here.quantity + self.level.quantity)),
                 changed[n].count.eq(Mux(removing, here.count - self.final, here.count + 1)),
-                last_order[n].eq(here.count == 1),
             ]
         more = Signal(reset_less=True)
         more_down = Signal(reset_less=True)
@@ -123,9 +137,7 @@ class CacheUpdate(wiring.Component):
         ]
 
         # Second cycle: choose for each place what goes there.
-        hit = equal.any()
         here_first = before & ~(before << 1)[:depth]
-        into_gap = (here_first & ~row.valid).any()
         adds = action == CacheAction.ADD
         removes = action == CacheAction.REMOVE
         appends = action == CacheAction.APPEND
@@ -134,8 +146,8 @@ class CacheUpdate(wiring.Component):
         deletes = Signal()
         m.d.comb += [
             self.appended.eq(appends & self.allow & ~full),
-            inserts.eq(self.appended | (adds & ~hit & before.any() & ~(into_gap & more))),
-            deletes.eq(removes & final & (equal & last_order).any()),
+            inserts.eq(self.appended | (adds & ~hit & (improves | ~(more | full)))),
+            deletes.eq(ending.any()),
             self.missed.eq(~hit & ((adds & ~inserts) | removes)),
             self.pushed.eq(inserts & full),
             self.pushed_key.eq(row.levels[depth - 1].key),
@@ -147,7 +159,7 @@ class CacheUpdate(wiring.Component):
             new_level.count.eq(Mux(adds, 1, level.count)),
         ]
         gone = Signal(depth)    # this level and every worse one move up
-        m.d.comb += gone.eq(Cat(equal[:n + 1].any() for n in range(depth)))
+        m.d.comb += gone.eq(Cat(ending[:n + 1].any() for n in range(depth)))
         for n in range(depth):
             here = Value.cast(row.levels[n])
             out = Value.cast(self.result.levels[n])
@@ -155,7 +167,7 @@ class CacheUpdate(wiring.Component):
                 m.d.comb += out.eq(Value.cast(new_level))
             with m.Elif(inserts & before[n]):
                 m.d.comb += out.eq(Value.cast(row.levels[n - 1]) if n else here)
-            with m.Elif(deletes & gone[n]):
+            with m.Elif(gone[n]):
                 m.d.comb += out.eq(Value.cast(row.levels[n + 1]) if n + 1 < depth else here)
             with m.Elif((adds | removes) & equal[n]):
                 m.d.comb += out.eq(Value.cast(changed[n]))

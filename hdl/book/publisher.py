@@ -14,7 +14,7 @@ __all__ = ["TopPublisher"]
 class TopPublisher(wiring.Component):
     """Join a side's new best level with the other side's and say whether it changed.
 
-    Latency: 1 cycle, `publish` to `top_of_book.valid`. Throughput: 1 event per cycle.
+    Latency: 1 cycle, `publish` to `top_of_book.valid`. Throughput: 1 event every 2 cycles.
 
     Members
     -------
@@ -52,18 +52,19 @@ class TopPublisher(wiring.Component):
         own = published.read_port(domain="comb")
         other = published.read_port(domain="comb")
         write = published.write_port()
-        m.d.comb += [
-            own.addr.eq(self.row),
-            other.addr.eq(self.row ^ 1),
-            write.addr.eq(Mux(self.clear, self.clear_row, self.row)),
-            Value.cast(write.data).eq(Mux(self.clear, 0, Value.cast(self.top))),
-            write.en.eq(self.clear | (self.publish & self.known)),
-        ]
-
         out = self.top_of_book.p
         before = Signal(TopLevel, reset_less=True)
         new = Signal(TopLevel, reset_less=True)
         known = Signal(reset_less=True)
+        row = Signal.like(self.row, reset_less=True)
+        m.d.comb += [
+            own.addr.eq(self.row),
+            other.addr.eq(self.row ^ 1),
+            # Written a cycle late, from registers: events are two cycles apart.
+            write.addr.eq(Mux(self.clear, self.clear_row, row)),
+            Value.cast(write.data).eq(Mux(self.clear, 0, Value.cast(new))),
+            write.en.eq(self.clear | (self.top_of_book.valid & known)),
+        ]
         asks = self.row[0]
         top = Mux(self.known, Value.cast(self.top), Value.cast(own.data))
         m.d.sync += [
@@ -71,6 +72,7 @@ class TopPublisher(wiring.Component):
             Value.cast(before).eq(Value.cast(own.data)),
             Value.cast(new).eq(Value.cast(self.top)),
             known.eq(self.known),
+            row.eq(self.row),
             out.symbol_index.eq(self.row >> 1),
             Value.cast(out.side).eq(asks),
             out.tag.eq(self.tag),

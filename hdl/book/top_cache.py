@@ -122,10 +122,10 @@ class TopCache(wiring.Component):
         m.d.comb += take_place.eq(placing & ~valid_2)
         with m.If(take_place):
             m.d.sync += placing.eq(0)
-        empties_3 = Signal()
+        may_empty = Signal()
         m.d.comb += [
             holding.eq(self.clearing | self.levels_clearing | (rebase_wait != 0) | placing),
-            self.updates.ready.eq(~valid_2 & ~holding & (mid_event | ~(blocked | empties_3))),
+            self.updates.ready.eq(~valid_2 & ~holding & (mid_event | ~(blocked | may_empty))),
         ]
         take_update = Signal()
         take_found = Signal()
@@ -210,6 +210,7 @@ class TopCache(wiring.Component):
         unknown = Signal()
         m.d.comb += [
             update.allow.eq(refill.allow),
+            may_empty.eq(counts & update.may_empty),
             unknown.eq(~result.valid[0] & update.more),
             row_write.addr.eq(Mux(self.clearing, clear_row, row_3)),
             Value.cast(row_write.data).eq(Mux(self.clearing, 0, Value.cast(result))),
@@ -238,22 +239,28 @@ class TopCache(wiring.Component):
             refill.ended_dry.eq(record.found.dry),
         ]
 
-        # A side that lost its last cached level: refill it first, or move its window.
-        no_refill = (rebuild.needed | failed_rows | refill.dry).bit_select(row_3, 1)
+        # A side that lost its last cached level: refill it before anything else; if its window
+        # is bare or about to move, go on without.
         settling = Signal(2)        # until the upkeep knows of the side that blocks
-        m.d.comb += empties_3.eq(counts & update.emptied & ~no_refill)
-        m.d.sync += settling.eq(Cat(empties_3, settling))
-        with m.If(empties_3):
-            m.d.sync += [blocked.eq(1), blocked_row.eq(row_3)]
-        with m.Elif(~settling.any() & (rebuild.needed | failed_rows | ~refill.empty
-                                         ).bit_select(blocked_row, 1)):
-            m.d.sync += blocked.eq(0)
-        misplaced = counts & update.emptied & refill.dry.bit_select(row_3, 1)
+        settled_row = settling == 0
+        empties = Signal()
+        m.d.comb += empties.eq(counts & update.emptied)
+        m.d.sync += settling.eq(Cat(empties, settling))
+        bare = Signal()
+        abandoned = Signal()
+        refilled = Signal()
         m.d.comb += [
-            rebuild.need.eq((misplaced | refill.exhausted) &
-                            ~failed_rows.bit_select(rebuild.need_row, 1)),
-            rebuild.need_row.eq(Mux(misplaced, row_3, refill.exhausted_row)),
+            bare.eq(blocked & settled_row & refill.dry.bit_select(blocked_row, 1)),
+            abandoned.eq(blocked & settled_row & ~valid_3 &
+                         (rebuild.needed | failed_rows).bit_select(blocked_row, 1)),
+            refilled.eq(settled_row & ~refill.empty.bit_select(blocked_row, 1)),
+            rebuild.need.eq(refill.exhausted | bare),
+            rebuild.need_row.eq(Mux(refill.exhausted, refill.exhausted_row, blocked_row)),
         ]
+        with m.If(empties):
+            m.d.sync += [blocked.eq(1), blocked_row.eq(row_3)]
+        with m.Elif(abandoned | refilled):
+            m.d.sync += blocked.eq(0)
 
         # The price-level memory gets its part.
         op = self.level_operations.p
@@ -303,14 +310,16 @@ class TopCache(wiring.Component):
         publisher_execution = Signal(reset_less=True)
         publisher_traded = Signal(32, reset_less=True)
         ends = counts & change.event_last
-        waits = unknown & (blocked | empties_3)
+        waits = unknown & (blocked | empties)
+        gives_up = abandoned & waiting
         recovers = is_found & update.appended & record.none_cached
-        symbol = row_3 >> 1
+        row_published = Mux(valid_3, row_3, blocked_row)
+        symbol = row_published >> 1
         m.d.comb += [
             marks.eq(Mux(counts, Cat(change.overflow, change.suspect), 0)),
-            publisher.publish.eq((ends & ~waits) | recovers),
-            publisher.row.eq(row_3), publisher.known.eq(~unknown),
-            publisher.other_known.eq(~refill.empty.bit_select(row_3 ^ 1, 1)),
+            publisher.publish.eq((ends & ~waits) | recovers | gives_up),
+            publisher.row.eq(row_published), publisher.known.eq(~unknown & ~abandoned),
+            publisher.other_known.eq(~refill.empty.bit_select(row_published ^ 1, 1)),
             publisher.stale.eq(lasting.bit_select(symbol, 1) | marks[0]),
             publisher.incomplete.eq(self.incomplete.bit_select(symbol, 1) | marks[1]),
             publisher.tag.eq(Mux(ends, change.tag, publisher_tag)),
@@ -329,7 +338,7 @@ class TopCache(wiring.Component):
         with m.If(ends):
             m.d.sync += [publisher_tag.eq(change.tag), publisher_execution.eq(change.execution),
                          publisher_traded.eq(publisher.traded), waiting.eq(waits)]
-        with m.Elif(recovers):
+        with m.Elif(recovers | gives_up):
             m.d.sync += waiting.eq(0)
         connect(m, publisher.top_of_book, flipped(self.top_of_book))
 

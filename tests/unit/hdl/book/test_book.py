@@ -197,14 +197,10 @@ def test_at_full_rate_a_top_is_exact_or_says_that_it_is_not(seed, spread, jump, 
     reference = Reference()
     position = 0
     exact = 0
-    silent = 0
     for op in operations:
         reference.apply(op)
-        # An event whose side has to be rebuilt first says nothing until that is done.
-        if position == len(tops) or tops[position].tag != op["tag"]:
-            silent += 1
-            continue
         got = tops[position]
+        assert got.tag == op["tag"]
         position += 1
         if got.exact:
             exact += 1
@@ -218,8 +214,7 @@ def test_at_full_rate_a_top_is_exact_or_says_that_it_is_not(seed, spread, jump, 
     assert final["stale"] == 0
     assert final["incomplete"] == 0
     assert final["counts"]["stat_underflow"] == final["counts"]["stat_off_grid"] == 0
-    # With an operation every other cycle a walk gets few slots; still it must come to an end.
-    assert silent <= final["counts"]["stat_rebuild"]
+    # With an operation every other cycle a walk gets few slots; still it comes to an end.
     assert exact > len(operations) // 5
 
 
