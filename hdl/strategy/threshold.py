@@ -140,7 +140,7 @@ class ThresholdStrategy(wiring.Component):
         score = self.scores.p
         width = len(score.score) + 2
 
-        def below(left: Value, right: Value, name: str) -> Value:
+        def below(left: Value, right: Value, name: str):
             difference = Signal(signed(width), name=name)
             m.d.comb += difference.eq(left - right)
             return difference[-1]
