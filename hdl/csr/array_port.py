@@ -38,8 +38,8 @@ def _is_pulse(register) -> bool:
 class ArrayPort(wiring.Component):
     """Decode accesses to an array block for a table such as :class:`~hdl.row_table.RowTable`.
 
-    Latency: 0 cycles, `bus.address` to `read_row`, and 1 cycle to `read_word`: a table looks its row
-    up in between; 1 cycle, `bus.write` to `write` or a pulse; 2 cycles, `bus.address` to
+    Latency: 0 cycles, `bus.address` to `read_row`, 1 cycle to `read_word` (a table looks its row
+    up in between); 1 cycle, `bus.write` to `write` or a pulse; 2 cycles, `bus.address` to
     `bus.read_data`. What is read of an address outside of the block, or of a pulse, is zero.
 
     Parameters

@@ -1,0 +1,146 @@
+"""Limits, strategy and feed: read them, and set them."""
+
+from collections.abc import Callable
+
+from control.actions.symbols import clear_limits
+from control.appliance import Appliance, ChangeOptions
+from control.errors import ControlError, Reason
+from control.feed import FeedSettings
+from control.limits import Limits, SessionLimits
+from control.strategy import Strategy
+from control.symbols import WatchedSymbol, name_of
+
+__all__ = [
+    "feed", "list_limits", "list_strategies", "revoke_limits", "session_limits", "set_limits",
+    "set_session_limits", "set_strategy", "update_feed",
+]
+
+
+async def list_limits(appliance: Appliance) -> dict[int, tuple[WatchedSymbol, Limits]]:
+    """Return the limits of the watched symbols that have any, by the number of the book."""
+    watched = await appliance.watched()
+    if not await appliance.device.read("risk.limits_version"):
+        return {}
+    blocks = await appliance.device.read_blocks("limits", watched)
+    found = {index: Limits.from_registers(registers) for index, registers in blocks.items()}
+    return {index: (watched[index], limits) for index, limits in found.items()
+            if limits is not None}
+
+
+async def set_limits(appliance: Appliance, stock: str, partial: bool,
+                     make: Callable[[Limits | None], Limits], options: ChangeOptions) -> Limits:
+    """Set limits of a symbol, all in one cycle.
+
+    Parameters
+    ----------
+    appliance : Appliance
+        The appliance.
+    stock : str
+        The symbol.
+    partial : bool
+        Only some limits are given; the symbol must have the others.
+    make : callable
+        Returns the new limits, given the present ones.
+    options : ChangeOptions
+        How to change.
+
+    Raises
+    ------
+    ControlError
+        UNKNOWN_SYMBOL, NO_LIMITS, INVALID_FIELD, READBACK_DIFFERS.
+    """
+    async with appliance.change(options) as apply:
+        symbol = await appliance.symbol(stock)
+        _, present = (await list_limits(appliance)).get(symbol.index, (symbol, None))
+        if partial and present is None:
+            raise ControlError(Reason.NO_LIMITS, f"{name_of(stock)} has no limits yet: give all "
+                                                 f"of them")
+        limits = make(present)
+        if apply:
+            await appliance.write_row(f"limits[{symbol.index}]", limits.registers())
+    return limits
+
+
+async def revoke_limits(appliance: Appliance, stock: str, options: ChangeOptions) -> None:
+    """Take the limits of a symbol away.
+
+    Raises
+    ------
+    ControlError
+        UNKNOWN_SYMBOL.
+    """
+    async with appliance.change(options) as apply:
+        symbol = await appliance.symbol(stock)
+        if apply:
+            await clear_limits(appliance, symbol.index)
+
+
+async def session_limits(appliance: Appliance) -> SessionLimits:
+    """Return the limits of the session."""
+    return SessionLimits.from_registers(await appliance.device.read_block("risk"))
+
+
+async def set_session_limits(appliance: Appliance, make: Callable[[SessionLimits], SessionLimits],
+                             options: ChangeOptions) -> SessionLimits:
+    """Change limits of the session; `make` returns the new ones, given the present ones.
+
+    Raises
+    ------
+    ControlError
+        INVALID_FIELD.
+    """
+    async with appliance.change(options) as apply:
+        limits = make(await session_limits(appliance))
+        if apply:
+            await appliance.device.write_many(limits.registers())
+    return limits
+
+
+async def list_strategies(appliance: Appliance) -> dict[int, tuple[WatchedSymbol, Strategy]]:
+    """Return the parameters of the watched symbols, by the number of the book."""
+    watched = await appliance.watched()
+    blocks = await appliance.device.read_blocks("strategy", watched)
+    return {index: (watched[index], Strategy.from_registers(registers))
+            for index, registers in blocks.items()}
+
+
+async def set_strategy(appliance: Appliance, stock: str, make: Callable[[Strategy], Strategy],
+                       options: ChangeOptions) -> Strategy:
+    """Set parameters of a symbol; `make` returns the new ones, given the present ones.
+
+    Raises
+    ------
+    ControlError
+        UNKNOWN_SYMBOL, INVALID_FIELD, READBACK_DIFFERS.
+    """
+    async with appliance.change(options) as apply:
+        symbol = await appliance.symbol(stock)
+        prefix = f"strategy[{symbol.index}]"
+        strategy = make(Strategy.from_registers(await appliance.device.read_block(prefix)))
+        if apply:
+            await appliance.write_row(prefix, strategy.registers())
+    return strategy
+
+
+async def feed(appliance: Appliance) -> FeedSettings:
+    """Return the settings of the market data stream."""
+    return FeedSettings.from_registers(await appliance.device.read_block("feed"),
+                                       await appliance.device.read("control.fcs_mode"))
+
+
+async def update_feed(appliance: Appliance, make: Callable[[FeedSettings], FeedSettings],
+                      options: ChangeOptions) -> FeedSettings:
+    """Change settings of the stream; `make` returns the new ones, given the present ones.
+
+    Raises
+    ------
+    ControlError
+        INVALID_FIELD, ARMED.
+    """
+    async with appliance.change(options) as apply:
+        settings = make(await feed(appliance))
+        registers = settings.registers()
+        await appliance.refuse_if_armed("the feed")
+        if apply:
+            await appliance.device.write_many({"feed.enable": 0, **registers})
+    return settings

@@ -1,0 +1,143 @@
+"""Event records to many readers, the slow ones without harm to the others."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from proto.events import EVENTS, HEADER, EventKind
+
+__all__ = ["DecodedEvent", "EventBroker", "Subscription", "decode_event"]
+
+_NO_SYMBOL = 0xFFFF
+_SEQUENCES = 1 << 32
+
+
+@dataclass(frozen=True)
+class DecodedEvent:
+    """A record by the names of its fields.
+
+    Attributes
+    ----------
+    kind : str
+        Its kind, ``unknown`` if there is no layout for it.
+    fields : dict of str to int
+        Its fields; of an unknown kind those of the header.
+    record : bytes
+        As it came.
+    """
+
+    kind: str
+    fields: dict[str, int]
+    record: bytes
+
+    @property
+    def symbol_index(self) -> int | None:
+        """Number of the symbol's book, None if the record concerns none."""
+        index = self.fields["symbol_index"]
+        return None if index == _NO_SYMBOL else index
+
+
+def decode_event(record: bytes) -> DecodedEvent:
+    """Return the fields of a record."""
+    number = record[HEADER.field("kind").offset]
+    known = number in list(EventKind) and EventKind(number) in EVENTS
+    layout = EVENTS[EventKind(number)] if known else HEADER
+    fields = {name: value for name, value in layout.decode_from(record).items()
+              if isinstance(value, int)}
+    return DecodedEvent(EventKind(number).name.lower() if known else "unknown", fields, record)
+
+
+class Subscription:
+    """What one reader has not read yet.
+
+    Iterating gives batches: how many records this reader was too slow for, and those after them.
+
+    Parameters
+    ----------
+    capacity : int
+        Records kept for this reader.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._records: deque[bytes] = deque()
+        self._capacity = capacity
+        self._dropped = 0
+        self._arrived = asyncio.Event()
+        self._closed = False
+
+    def put(self, record: bytes) -> None:
+        """Take a record; the oldest one goes if there is no room."""
+        if len(self._records) >= self._capacity:
+            self._records.popleft()
+            self._dropped += 1
+        self._records.append(record)
+        self._arrived.set()
+
+    def close(self) -> None:
+        """End the reader's loop once it has read the rest."""
+        self._closed = True
+        self._arrived.set()
+
+    async def batches(self) -> AsyncIterator[tuple[int, list[bytes]]]:
+        """Return (records dropped, records) again and again."""
+        while True:
+            if self._records or self._dropped:
+                batch = (self._dropped, list(self._records))
+                self._dropped = 0
+                self._records.clear()
+                yield batch
+            elif self._closed:
+                return
+            else:
+                self._arrived.clear()
+                await self._arrived.wait()
+
+
+class EventBroker:
+    """Hand every record to every subscription.
+
+    Attributes
+    ----------
+    lost : int
+        Records missing, by their own sequence numbers.
+    received : int
+        Records that came.
+    """
+
+    def __init__(self) -> None:
+        self.lost = 0
+        self.received = 0
+        self._next: int | None = None
+        self._subscriptions: set[Subscription] = set()
+
+    def publish(self, record: bytes) -> None:
+        """Take a record of the appliance."""
+        sequence = HEADER.decode_from(record)["event_sequence"]
+        assert isinstance(sequence, int)
+        if self._next is not None:
+            self.lost += (sequence - self._next) % _SEQUENCES
+        self._next = (sequence + 1) % _SEQUENCES
+        self.received += 1
+        for subscription in self._subscriptions:
+            subscription.put(record)
+
+    def restart(self) -> None:
+        """Expect any sequence number next: the way to the appliance was interrupted."""
+        self._next = None
+
+    @contextmanager
+    def subscribe(self, capacity: int = 16384) -> Generator[Subscription]:
+        """Return a subscription for the length of a block."""
+        subscription = Subscription(capacity)
+        self._subscriptions.add(subscription)
+        try:
+            yield subscription
+        finally:
+            self._subscriptions.discard(subscription)
+
+    def close(self) -> None:
+        """End the loops of all readers."""
+        for subscription in self._subscriptions:
+            subscription.close()

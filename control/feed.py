@@ -1,0 +1,83 @@
+"""Settings of the market data stream, and the registers that hold them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from control.errors import wrong_field
+from control.units import format_ipv4, parse_ipv4
+
+__all__ = ["FeedSettings"]
+
+_SESSION = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedSettings:
+    """Where market data come from.
+
+    Attributes
+    ----------
+    enable : bool
+        Accept them.
+    group_ip, udp_port : str, int
+        Where the stream is sent to.
+    session : str
+        MoldUDP64 session; empty takes that of the first packet.
+    next_sequence : int
+        Number expected next; 0 takes that of the first packet.
+    cut_through : bool
+        Messages act before the frame's FCS has proved good.
+    """
+
+    enable: bool
+    group_ip: str
+    udp_port: int
+    session: str = ""
+    next_sequence: int = 1
+    cut_through: bool = False
+
+    def registers(self) -> dict[str, int]:
+        """Return the registers by their names in the map, ``feed.enable`` last.
+
+        Raises
+        ------
+        ControlError
+            If a value is wrong.
+        """
+        if not 0 <= self.udp_port <= 0xFFFF or (self.enable and not self.udp_port):
+            raise wrong_field("udp_port", "1 to 65535", self.udp_port)
+        if len(self.session) > _SESSION or not self.session.isascii():
+            raise wrong_field("session", f"at most {_SESSION} ASCII characters", self.session)
+        if not 0 <= self.next_sequence < 2**64:
+            raise wrong_field("next_sequence", "0 to 2**64 - 1", self.next_sequence)
+        session = self.session.encode("ascii").ljust(_SESSION)
+        sequence = self.next_sequence or 1
+        return {
+            "control.fcs_mode": int(self.cut_through),
+            "feed.group_ip": parse_ipv4(self.group_ip, "group_ip"),
+            "feed.udp_port": self.udp_port,
+            "feed.session_hi": int.from_bytes(session[0:4], "big"),
+            "feed.session_mid": int.from_bytes(session[4:8], "big"),
+            "feed.session_lo": int.from_bytes(session[8:10], "big"),
+            "feed.session_learn": int(not self.session),
+            "feed.sequence_learn": int(not self.next_sequence),
+            "feed.next_sequence_lo": sequence & 0xFFFFFFFF,
+            "feed.next_sequence_hi": sequence >> 32,
+            "feed.load_sequence": 1,
+            "feed.enable": int(self.enable),
+        }
+
+    @classmethod
+    def from_registers(cls, registers: Mapping[str, int], fcs_mode: int) -> "FeedSettings":
+        """Return what the block ``feed`` holds, by the names in it."""
+        session = (registers["session_hi"].to_bytes(4, "big")
+                   + registers["session_mid"].to_bytes(4, "big")
+                   + registers["session_lo"].to_bytes(2, "big"))
+        sequence = registers["next_sequence_hi"] << 32 | registers["next_sequence_lo"]
+        return cls(
+            enable=bool(registers["enable"]), group_ip=format_ipv4(registers["group_ip"]),
+            udp_port=registers["udp_port"],
+            session=("" if registers["session_learn"]
+                     else session.rstrip(b"\0 ").decode("latin-1")),
+            next_sequence=0 if registers["sequence_learn"] else sequence,
+            cut_through=bool(fcs_mode & 1))

@@ -1,0 +1,45 @@
+"""FeedService."""
+
+from dataclasses import asdict
+
+from tickwire.v1 import feed_service_pb2 as pb
+from tickwire.v1 import feed_service_pb2_grpc as pb_grpc
+
+from control.actions.settings import feed, update_feed
+from control.appliance import Appliance
+from control.feed import FeedSettings
+from control.service.requests import Context, merged, options
+
+__all__ = ["FeedServicer"]
+
+
+def _encode(settings: FeedSettings) -> pb.Feed:
+    return pb.Feed(**asdict(settings))
+
+
+def _decode(message: pb.Feed) -> FeedSettings:
+    return FeedSettings(
+        enable=message.enable, group_ip=message.group_ip, udp_port=message.udp_port,
+        session=message.session, next_sequence=message.next_sequence,
+        cut_through=message.cut_through)
+
+
+class FeedServicer(pb_grpc.FeedServiceServicer):
+    """Sets where market data come from."""
+
+    def __init__(self, appliance: Appliance) -> None:
+        self._appliance = appliance
+
+    async def GetFeed(self, request: pb.GetFeedRequest, context: Context) -> pb.GetFeedResponse:
+        return pb.GetFeedResponse(feed=_encode(await feed(self._appliance)),
+                                  revision=self._appliance.revision.number)
+
+    async def UpdateFeed(self, request: pb.UpdateFeedRequest,
+                         context: Context) -> pb.UpdateFeedResponse:
+        settings = await update_feed(
+            self._appliance,
+            lambda present: _decode(merged(_encode(present), request.feed,
+                                           request.update_mask.paths)),
+            options(request.change, context))
+        return pb.UpdateFeedResponse(feed=_encode(settings),
+                                     revision=self._appliance.revision.number)

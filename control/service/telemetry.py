@@ -1,0 +1,86 @@
+"""TelemetryService."""
+
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+
+from tickwire.v1 import telemetry_service_pb2 as pb
+from tickwire.v1 import telemetry_service_pb2_grpc as pb_grpc
+
+from control.actions import readings
+from control.appliance import Appliance
+from control.broker import DecodedEvent, decode_event
+from control.errors import wrong_field
+from control.latency import percentiles
+from control.service.requests import Context
+from control.units import cycles_to_ns
+from proto.events import EventKind
+
+__all__ = ["TelemetryServicer"]
+
+_MOST_EVENTS = 256
+
+
+class TelemetryServicer(pb_grpc.TelemetryServiceServicer):
+    """Reads counters, latencies, positions and event records."""
+
+    def __init__(self, appliance: Appliance) -> None:
+        self._appliance = appliance
+
+    async def ListCounters(self, request: pb.ListCountersRequest,
+                           context: Context) -> pb.ListCountersResponse:
+        found = await readings.counters(self._appliance)
+        return pb.ListCountersResponse(counters=[
+            pb.Counter(name=counter.name, value=value, description=counter.description)
+            for counter, value in found if value or not request.nonzero])
+
+    async def GetLatency(self, request: pb.GetLatencyRequest,
+                         context: Context) -> pb.GetLatencyResponse:
+        found = await readings.latency(self._appliance, clear=request.clear)
+        core_hz = self._appliance.device.core_hz
+        return pb.GetLatencyResponse(
+            orders=found.orders, minimum_cycles=found.minimum, maximum_cycles=found.maximum,
+            core_hz=core_hz,
+            percentiles=[pb.LatencyPercentile(share_e4=share, cycles=cycles,
+                                              latency_ns=cycles_to_ns(cycles, core_hz))
+                         for share, cycles in percentiles(found.bins, found.maximum).items()],
+            bins=[pb.LatencyBin(cycles=cycles, orders=orders)
+                  for cycles, orders in found.bins.items()])
+
+    async def ListPositions(self, request: pb.ListPositionsRequest,
+                            context: Context) -> pb.ListPositionsResponse:
+        account = await readings.positions(self._appliance)
+        return pb.ListPositionsResponse(
+            positions=[_encode_position(row) for row in account.rows],
+            cash_e4=account.cash_e4, turnover_e4=account.turnover_e4)
+
+    async def WatchEvents(self, request: pb.WatchEventsRequest,
+                          context: Context) -> AsyncIterator[pb.WatchEventsResponse]:
+        known = [kind.name.lower() for kind in EventKind] + ["unknown"]
+        for kind in request.kinds:
+            if kind not in known:
+                raise wrong_field("kinds", f"some of {', '.join(known)}", kind)
+        names = {index: symbol.name
+                 for index, symbol in (await self._appliance.watched()).items()}
+        with self._appliance.broker.subscribe() as subscription:
+            yield pb.WatchEventsResponse(sequence=0)
+            sequence = 0
+            async for dropped, records in subscription.batches():
+                events = [event for event in map(decode_event, records)
+                          if not request.kinds or event.kind in request.kinds]
+                for start in range(0, max(len(events), bool(dropped)), _MOST_EVENTS):
+                    sequence += 1
+                    yield pb.WatchEventsResponse(
+                        sequence=sequence, dropped=dropped if start == 0 else 0,
+                        events=[_encode_event(event, names)
+                                for event in events[start:start + _MOST_EVENTS]])
+
+
+def _encode_position(row: readings.PositionRow) -> pb.Position:
+    values = asdict(row)
+    return pb.Position(symbol=values.pop("name"), **values)
+
+
+def _encode_event(event: DecodedEvent, names: dict[int, str]) -> pb.Event:
+    index = event.symbol_index
+    return pb.Event(kind=event.kind, fields=event.fields, record=event.record,
+                    symbol="" if index is None else names.get(index, ""))
