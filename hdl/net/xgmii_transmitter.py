@@ -8,13 +8,12 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from hdl.net import fcs
+from hdl.net.xgmii import IDLE_WORD, LANES, XgmiiChar
 from hdl.stream import BEAT_BYTES, FrameStream
 from proto.wire.ethernet import FCS_BYTES, MINIMUM_FRAME_BYTES, PREAMBLE, SFD
 
 __all__ = ["HEAD_BYTES", "HEAD_SETTLE_CYCLES", "FrameStart", "XgmiiTransmitter"]
-
-_IDLE, _START, _TERMINATE, _ERROR = 0x07, 0xFB, 0xFD, 0xFE
-_POLYNOMIAL = 0xEDB88320
 
 #: Bytes of a frame that are given in parallel, ahead of its beats.
 HEAD_BYTES = 2 * BEAT_BYTES
@@ -34,23 +33,15 @@ class FrameStart(data.Struct):
     tail: 3
 
 
-def _advance(state: int, chunk: bytes) -> int:
-    """Return the CRC register after `chunk`."""
-    for byte in chunk:
-        state ^= byte
-        for _ in range(8):
-            state = (state >> 1) ^ (_POLYNOMIAL if state & 1 else 0)
-    return state
+def _crc(state: Value, chunk: Value) -> Value:
+    """Return the CRC register after the bytes of `chunk`."""
+    def after(value: int) -> int:
+        register, value = value & fcs.PRESET, value >> 32
+        for _ in range(len(chunk) // 8):
+            register, value = fcs.advance(register ^ value & 0xFF, 1), value >> 8
+        return register
 
-
-def _crc(state: Value, chunk: Value):
-    """Return the CRC register after the bytes of `chunk`, each bit as one XOR of selected bits."""
-    count = len(chunk) // 8
-    columns = [(state[bit], _advance(1 << bit, bytes(count))) for bit in range(32)]
-    columns += [(chunk[bit], _advance(0, (1 << bit).to_bytes(count, "little")))
-                for bit in range(len(chunk))]
-    return Cat(Cat(*(bit for bit, image in columns if image >> out & 1)).xor()
-               for out in range(32))
+    return fcs.apply(fcs.linear_map(after, 32 + len(chunk)), Cat(state, chunk))
 
 
 class _HeadSums(wiring.Component):
@@ -74,9 +65,9 @@ class _HeadSums(wiring.Component):
         current = Signal()
         rest = Signal(8 * HEAD_BYTES, reset_less=True)
         taken = Signal(range(HEAD_BYTES + 2))     # bytes in `state`; one more: load the next head
-        state = Signal(32, init=0xFFFFFFFF)
+        state = Signal(32, init=fcs.PRESET)
         with m.If(taken == HEAD_BYTES + 1):
-            m.d.sync += [taken.eq(0), current.eq(~current), state.eq(0xFFFFFFFF),
+            m.d.sync += [taken.eq(0), current.eq(~current), state.eq(fcs.PRESET),
                          rest.eq(Mux(current, self.heads[0], self.heads[1]))]
         with m.Else():
             m.d.sync += [taken.eq(taken + 1), state.eq(_crc(state, rest[:8])), rest.eq(rest >> 8)]
@@ -136,7 +127,7 @@ class XgmiiTransmitter(wiring.Component):
             "starts":        In(stream.Signature(FrameStart)),
             "heads":         In(data.ArrayLayout(8 * HEAD_BYTES, 2)),
             "beats":         In(FrameStream()),
-            "data":          Out(64, init=int.from_bytes(bytes([_IDLE] * 8), "little")),
+            "data":          Out(64, init=IDLE_WORD["data"]),
             "control":       Out(8, init=0xFF),
             "stat_frames":   Out(1),
             "stat_underrun": Out(1),
@@ -210,7 +201,7 @@ class XgmiiTransmitter(wiring.Component):
     def _words(self, m, tail, old, old_last, old_bad, crc, head, first, running, padding, index,
                young, draining):
         """Fill the output registers; start, end and space the frames."""
-        fcs = Signal(32, reset_less=True)
+        ending_sum = Signal(32, reset_less=True)
         gap = Signal(range(16))
         m.d.sync += self.stat_frames.eq(0)
 
@@ -224,26 +215,27 @@ class XgmiiTransmitter(wiring.Component):
                 elif position < FCS_BYTES:
                     lanes.append(sums.word_select(position, 8))
                 else:
-                    lanes.append(C(_TERMINATE if position == FCS_BYTES else _IDLE, 8))
+                    lanes.append(C(XgmiiChar.TERMINATE if position == FCS_BYTES
+                                   else XgmiiChar.IDLE, 8))
                     control |= 1 << lane
             return lanes, control
 
         with m.FSM(name="line"):
             with m.State("IDLE"):
                 m.d.comb += self.starts.ready.eq(~draining)
-                m.d.sync += [self.data.eq(int.from_bytes(bytes([_IDLE] * 8), "little")),
+                m.d.sync += [self.data.eq(IDLE_WORD["data"]),
                              self.control.eq(0xFF), padding.eq(0),
                              index.eq(HEAD_BYTES // BEAT_BYTES),
                              tail.eq(self.starts.p.tail), head.eq(self.starts.p.head)]
                 words = Mux(self.starts.p.head, self.heads[1], self.heads[0])
                 with m.If(self.starts.valid & self.starts.ready):
-                    preamble = bytes([_START, *[PREAMBLE] * 6, SFD])
+                    preamble = bytes([XgmiiChar.START, *[PREAMBLE] * 6, SFD])
                     m.d.sync += [self.data.eq(int.from_bytes(preamble, "little")),
                                  self.control.eq(1), running.eq(1), first.eq(1),
                                  old.eq(words[:64]), young.eq(words[64:])]
                     m.next = "DATA"
             with m.State("DATA"):
-                m.d.sync += [self.data.eq(old), self.control.eq(0), fcs.eq(~crc)]
+                m.d.sync += [self.data.eq(old), self.control.eq(0), ending_sum.eq(~crc)]
                 with m.If(old_last):
                     with m.Switch(tail):
                         for value in range(8):
@@ -259,7 +251,8 @@ class XgmiiTransmitter(wiring.Component):
                     m.d.sync += self.stat_frames.eq(~old_bad)
                     with m.If(old_bad):
                         # Terminate comes alone, as after a beat of four bytes.
-                        m.d.sync += [self.data.eq(int.from_bytes(bytes([_ERROR] * 8), "little")),
+                        errors = bytes([XgmiiChar.ERROR] * LANES)
+                        m.d.sync += [self.data.eq(int.from_bytes(errors, "little")),
                                      self.control.eq(0xFF), tail.eq(4),
                                      gap.eq(self._idle_words(4))]
                         m.next = "SPILL"
@@ -267,14 +260,14 @@ class XgmiiTransmitter(wiring.Component):
                 with m.Switch(tail):
                     for value in range(8):
                         with m.Case(value):
-                            lanes, control = ending(8, value, fcs)
+                            lanes, control = ending(8, value, ending_sum)
                             for lane, byte in enumerate(lanes):
                                 if byte is not None:
                                     m.d.sync += self.data.word_select(lane, 8).eq(byte)
                             m.d.sync += self.control.eq(control)
                 m.next = "GAP"
             with m.State("GAP"):
-                m.d.sync += [self.data.eq(int.from_bytes(bytes([_IDLE] * 8), "little")),
+                m.d.sync += [self.data.eq(IDLE_WORD["data"]),
                              self.control.eq(0xFF), gap.eq(gap - 1)]
                 with m.If(gap <= 1):
                     m.next = "IDLE"

@@ -5,9 +5,10 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.net.arp import ArpResolver
+from hdl.net.tcp_buffer import PayloadBuffer
 from hdl.net.tcp_connection import CloseReason, TcpConnection, TcpState
 from hdl.net.tcp_layouts import TcpAddresses
-from hdl.net.tcp_receiver import PayloadBuffer, SegmentParser
+from hdl.net.tcp_receiver import SegmentParser
 from hdl.net.tcp_ring import RetransmissionRing
 from hdl.net.tcp_transmitter import TcpTransmitter
 from hdl.net.xgmii_receiver import FrameVerdict

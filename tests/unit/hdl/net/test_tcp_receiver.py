@@ -8,7 +8,8 @@ from amaranth import Module
 from amaranth.lib import wiring
 
 from hdl.net.arp import ArpResolver
-from hdl.net.tcp_receiver import PayloadBuffer, SegmentParser
+from hdl.net.tcp_buffer import PayloadBuffer
+from hdl.net.tcp_receiver import SegmentParser
 from hdl.net.xgmii_receiver import VERDICT_CYCLES
 from sim.golden.tcp import ACK, PSH, Packet, arp_packet, segment
 from tests.support.streams import run
