@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from proto.checks import Check
+
 __all__ = ["COUNTERS", "Counter"]
 
 
@@ -64,4 +66,53 @@ COUNTERS: tuple[Counter, ...] = (
     Counter("book.rebuilds", "Sides of a book rebuilt from the order table."),
     Counter("book.refills", "Level caches refilled from the price levels."),
     Counter("book.events_dropped", "Book events lost as the event ring was full."),
+    Counter("net.words_inserted", "Words of idles inserted by the elastic buffer of the feed."),
+    Counter("net.words_deleted", "Words of idles taken out by it."),
+    Counter("net.elastic_overrun", "Frames spoiled as it ran full."),
+    Counter("net.elastic_underrun", "Frames spoiled as it ran empty."),
+    Counter("decision.dropped", "Book events that came too early for the features."),
+    Counter("decision.saturated", "Scores that saturated."),
+    Counter("decision.blocked", "Scores that wanted an entry which something else forbade."),
+    Counter("model.write_refused", "Words not written, as their bank was active or its swap too "
+                                   "young."),
+    Counter("model.swaps", "Swaps of the banks."),
+    Counter("model.swap_refused", "Swaps refused: another epoch, or the bank was active."),
+    Counter("risk.waited", "Intents that were not judged, or could not leave, at once."),
+    Counter("risk.reserved_wait_cycles", "Cycles in which an intent waited for the order before it "
+                                         "to be part of the position."),
+    Counter("risk.command_refused", "Armings and clearings of a kill that were refused."),
+    Counter("risk.refused", "Intents refused."),
+    *(Counter(f"risk.refused_{check.name.lower()}", f"Intents that failed check {check.value}.")
+      for check in Check),
+    Counter("order.enters", "Frames begun with an order to enter."),
+    Counter("order.cancels", "Frames begun with a cancel."),
+    Counter("order.answers", "Answers of the venue that concern an order."),
+    Counter("order.queries", "Account Queries answered."),
+    Counter("order_net.frames_good", "Frames received on the order port without an error."),
+    Counter("order_net.frames_bad_fcs", "Frames whose FCS is wrong."),
+    Counter("order_net.frames_runt", "Frames shorter than 64 bytes."),
+    Counter("order_net.frames_oversize", "Frames longer than max_frame_bytes, cut there."),
+    Counter("order_net.frames_error_char", "Frames with an error or control character inside."),
+    Counter("order_net.words_inserted", "Words of idles inserted by the elastic buffer."),
+    Counter("order_net.words_deleted", "Words of idles taken out by it."),
+    Counter("order_net.elastic_overrun", "Frames spoiled as it ran full."),
+    Counter("order_net.elastic_underrun", "Frames spoiled as it ran empty."),
+    Counter("order_net.frames_sent", "Frames sent on the order port."),
+    Counter("order_net.underrun", "Frames cut as their data came too late."),
+    Counter("arp.requests", "ARP requests sent."),
+    Counter("arp.replies", "ARP replies sent."),
+    Counter("tcp.bad_checksum", "Segments of the connection with a wrong checksum."),
+    Counter("tcp.ignored", "Frames on the order port that are no segment of the connection."),
+    Counter("tcp.retransmitted", "Segments sent again."),
+    Counter("tcp.out_of_order", "Segments received ahead of their turn."),
+    Counter("tcp.duplicate", "Segments received again."),
+    Counter("tcp.challenged", "RST or SYN segments not taken."),
+    Counter("tcp.probed", "Probes of a closed window."),
+    Counter("soup.sequenced", "Sequenced messages received."),
+    Counter("soup.heartbeats", "Heartbeats of the server received."),
+    Counter("soup.protocol_error", "Connections aborted for a packet that breaks the protocol."),
+    Counter("soup.peer_timeout", "Connections aborted for silence."),
+    Counter("ouch.malformed", "Messages of a known type and a wrong length."),
+    Counter("ouch.unknown", "Messages of an unknown type."),
+    Counter("events.lost", "Records of class 1 that had no room; each one kills."),
 )

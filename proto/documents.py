@@ -137,6 +137,9 @@ def events_document() -> str:
         *(_message(layout) for layout in (events.HEADER, *events.EVENTS.values())),
         _enumeration("Kinds", events.EventKind),
         _enumeration("Bits of `state`", events.BookState),
+        _enumeration("Bits of `flags` of an order", events.OrderFlag),
+        _enumeration("Bits of `flags` of `state`", events.StateFlag),
+        _enumeration("Values of `answer`", events.AnswerCode),
     ])
 
 

@@ -10,19 +10,31 @@ from proto.errors import ProtoError
 from proto.wire.message import Field, Kind, Message, uint
 
 __all__ = [
-    "EVENTS", "EVENT_BYTES", "HEADER", "SCHEMA_VERSION", "TOP_OF_BOOK", "BookState", "EventKind",
-    "numpy_dtype", "struct_format",
+    "EVENTS", "EVENT_BYTES", "HEADER", "NO_SYMBOL", "ORDER_REFUSED", "ORDER_SENT", "SCHEMA_VERSION",
+    "STATE", "TOP_OF_BOOK", "VENUE_ANSWER", "AnswerCode", "BookState", "EventKind", "OrderFlag",
+    "StateFlag", "numpy_dtype", "struct_format",
 ]
 
 #: Bytes of every record, and version of this module's layouts, in every record.
 EVENT_BYTES = 64
 SCHEMA_VERSION = 1
 
+#: ``symbol_index`` of a record that concerns no symbol, or several.
+NO_SYMBOL = 0xFFFF
+
 
 class EventKind(IntEnum):
-    """Kind of a record; a reader skips those it does not know."""
+    """Kind of a record; a reader skips those it does not know.
+
+    Kind 1 is of class 2: records are dropped when the host is too slow. The others are of class 1:
+    trading stops before one is lost. Each class counts its own ``event_sequence``.
+    """
 
     TOP_OF_BOOK = 1
+    ORDER_SENT = 2
+    ORDER_REFUSED = 3
+    VENUE_ANSWER = 4
+    STATE = 5
 
 
 class BookState(IntFlag):
@@ -37,10 +49,42 @@ class BookState(IntFlag):
     SHORT_RESTRICTED = 1 << 6  #: the short sale price test is active; blocks short sales only
 
 
+class OrderFlag(IntFlag):
+    """What an order or cancel is, in :data:`ORDER_SENT` and :data:`ORDER_REFUSED`."""
+
+    CANCEL = 1 << 0    #: a cancel, not an order to enter
+    SELL = 1 << 1      #: sells, or cancels a sale
+    DAY = 1 << 2       #: may rest; else immediate-or-cancel
+    WAITED = 1 << 3    #: was not judged, or could not leave, at once
+
+
+class StateFlag(IntFlag):
+    """State of the appliance in a :data:`STATE` record."""
+
+    ARMED = 1 << 0
+    KILLED = 1 << 1
+    FEED_UP = 1 << 2
+    SESSION_UP = 1 << 3
+    MODEL_LOADED = 1 << 4
+
+
+class AnswerCode(IntEnum):
+    """What the venue said, in a :data:`VENUE_ANSWER` record."""
+
+    ACCEPTED = 0    #: live
+    DEAD = 1        #: accepted and dead on arrival
+    EXECUTED = 2
+    CANCELED = 3    #: shares taken off, self-match included
+    REJECTED = 4
+    BROKEN = 5      #: an execution is undone
+    OTHER = 6
+
+
 _HEADER_FIELDS: tuple[Field, ...] = (
     uint("schema_version", 1), uint("kind", 1, description="see EventKind"),
     uint("symbol_index", 2, description="0xFFFF = none"),
-    uint("event_sequence", 4, description="one more a record; a step shows records dropped"),
+    uint("event_sequence", 4, description="one more a record of the class; a step shows records "
+                                           "dropped"),
     uint("cycle", 8, unit="core cycles", description="when the record was made"),
 )
 
@@ -63,8 +107,88 @@ TOP_OF_BOOK = Message(
              description="Start of the frame, after the elastic buffer"),
     ))
 
+#: A frame with an order or a cancel has begun; ``cycle`` is that of its Start at the pins.
+ORDER_SENT = Message(
+    "order_sent", size=EVENT_BYTES, byteorder="little", source="event record, kind 2", fields=(
+        *_HEADER_FIELDS,
+        uint("feed_sequence", 8,
+             description="of the message that caused it; 0 = none, or forgotten while it waited"),
+        uint("ingress_cycle", 8, unit="core cycles",
+             description="Start of the frame that caused it, after the elastic buffer; 0 = none"),
+        uint("decision_cycle", 8, unit="core cycles",
+             description="when the strategy asked the gate; 0 = a cancel of a sweep"),
+        uint("user_ref_num", 4), uint("quantity", 4, unit="shares"),
+        uint("price", 4, unit="1e-4 USD"),
+        uint("score", 4, description="two's complement, in the unit of the model"),
+        uint("epoch", 2, description="of the model"), uint("limits_version", 2),
+        uint("latency", 2, unit="core cycles",
+             description="Start to Start at the pins, saturated; 0 = no trigger"),
+        uint("flags", 1, description="see OrderFlag"), uint("reserved", 1),
+    ))
+
+#: One or several equal refusals of the risk gate.
+#:
+#: Those in a row are one record if symbol, flags and mask are the same; also all cancels in a row,
+#: and all orders refused while disarmed or killed. Then ``mask`` has the checks that any of them
+#: failed, and everything else is of the last one.
+ORDER_REFUSED = Message(
+    "order_refused", size=EVENT_BYTES, byteorder="little", source="event record, kind 3", fields=(
+        *_HEADER_FIELDS,
+        uint("ingress_cycle", 8, unit="core cycles",
+             description="Start of the frame that caused it, after the elastic buffer; 0 = none"),
+        uint("mask", 8, description="failed checks: bit n-1 is check n"),
+        uint("quantity", 4, unit="shares"), uint("price", 4, unit="1e-4 USD"),
+        uint("score", 4, description="two's complement, in the unit of the model"),
+        uint("reference_price", 4, unit="1e-4 USD",
+             description="mid that the collar was put round"),
+        uint("worst_position", 4, unit="shares",
+             description="before the order: position if every open order of its side executes, "
+                         "two's complement, saturated"),
+        uint("count", 4, description="refusals in this record"),
+        uint("open_orders", 2), uint("limits_version", 2),
+        uint("epoch", 2, description="of the model"), uint("flags", 1, description="see OrderFlag"),
+        uint("reserved", 1),
+    ))
+
+#: The venue said something about an order of ours; the record has no ``symbol_index``.
+VENUE_ANSWER = Message(
+    "venue_answer", size=EVENT_BYTES, byteorder="little", source="event record, kind 4", fields=(
+        *_HEADER_FIELDS,
+        uint("now_ns", 8, unit="ns", description="hardware time"),
+        uint("venue_ns", 8, unit="ns since midnight", description="the venue's timestamp"),
+        uint("order_reference", 8, description="of an acceptance"),
+        uint("session_sequence", 8, description="SoupBinTCP sequence number"),
+        uint("user_ref_num", 4), uint("quantity", 4, unit="shares"),
+        uint("price", 4, unit="1e-4 USD"),
+        uint("reason", 2, description="of a cancel (a character) or a rejection (a code)"),
+        uint("answer", 1, description="see AnswerCode"), uint("reserved", 1),
+    ))
+
+#: Arming, kill, session, model or limits have changed.
+STATE = Message(
+    "state", size=EVENT_BYTES, byteorder="little", source="event record, kind 5", fields=(
+        *_HEADER_FIELDS,
+        uint("now_ns", 8, unit="ns", description="hardware time"),
+        uint("cash", 8, unit="1e-4 USD", description="two's complement, see account.cash"),
+        uint("turnover", 8, unit="1e-4 USD"),
+        uint("session_sequence", 8, description="next SoupBinTCP sequence number"),
+        uint("next_user_ref_num", 4),
+        uint("epoch", 2, description="of the model"), uint("limits_version", 2),
+        uint("cause", 2, description="bits as in the register risk.cause"),
+        uint("flags", 1, description="see StateFlag"),
+        uint("tcp_state", 1, description="as in session.state"),
+        uint("close_reason", 1, description="as in session.state"),
+        uint("session_state", 1, description="as in session.state"),
+        uint("reject_reason", 1, description="as in session.reject_reason"),
+        uint("reserved", 1),
+    ))
+
 #: The layout of every kind of record.
-EVENTS: dict[EventKind, Message] = {EventKind.TOP_OF_BOOK: TOP_OF_BOOK}
+EVENTS: dict[EventKind, Message] = {
+    EventKind.TOP_OF_BOOK: TOP_OF_BOOK, EventKind.ORDER_SENT: ORDER_SENT,
+    EventKind.ORDER_REFUSED: ORDER_REFUSED, EventKind.VENUE_ANSWER: VENUE_ANSWER,
+    EventKind.STATE: STATE,
+}
 
 _STRUCT_CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
 

@@ -8,6 +8,7 @@ whose ``map_hash`` differs from that of the map is refused.
 
 from proto.counters import COUNTERS
 from proto.register_forms import flags as _flags
+from proto.register_forms import wide as _wide
 from proto.register_forms import word as _word
 from proto.register_model import (
     ADDRESS_BITS,
@@ -108,6 +109,9 @@ _FEED = Block(name="feed", base=0x0200, description="The market data stream; cha
                                  "O, S, Q, M, E, C.", width=6, reset=0b000100),
     _word("lift_market_halt", _PULSE, "Ends the market-wide halt; the feed has no message that "
                                       "does.", width=1),
+    *_wide("timeout", _RW, "longest silence of the feed, heartbeats included, before no order "
+                           "leaves; 0 never lets one leave.", width=40, reset=15_000_000_000,
+           unit="ns"),
 ))
 
 _ORDER_TABLE = Block(name="order_table", base=0x0300,

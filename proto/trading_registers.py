@@ -71,6 +71,8 @@ RISK = Block(name="risk", base=0x0880, description="Arming, kill and watchdog; l
          unit="ns"),
     word("message_burst", _RW, "How far a burst may run ahead of the sustained rate.", unit="ns"),
     word("hold", _RW, "Longest time an intent may wait for its verdict.", unit="ns"),
+    word("cancel_on_kill", _RW, "1 lets a kill ask for a cancel of every open order.", width=1,
+         reset=1),
     word("limits_version", _R, "Commits and revocations of limits since reset, modulo 2**16.",
          width=16),
 ))
