@@ -9,11 +9,15 @@ from hdl.book.tick import TickConfig
 from hdl.csr.bridge import CsrBridge
 from hdl.csr.bus import CsrBus
 from hdl.feed.feed_handler import FeedHandler
+from hdl.feed.feed_health import FeedHealth
 from hdl.net.datagram_receiver import DatagramReceiver
 from hdl.net.elastic_buffer import ElasticBuffer
+from hdl.order_side import OrderSide, register_members
 from hdl.profile import Profile
+from hdl.telemetry.event_merger import EventMerger
 from hdl.telemetry.event_recorder import EventRecorder
 from hdl.telemetry.feed_status import FeedStatus
+from hdl.telemetry.nanosecond_clock import NanosecondClock
 from proto.events import EVENT_BYTES
 
 __all__ = ["Top"]
@@ -55,17 +59,21 @@ _COUNTERS = {
     "book.rebuilds": ("book", "stat_rebuild"),
     "book.refills": ("book", "stat_refill"),
     "book.events_dropped": ("recorder", "stat_dropped"),
+    "net.words_inserted": ("elastic", "stat_inserted"),
+    "net.words_deleted": ("elastic", "stat_deleted"),
+    "net.elastic_overrun": ("elastic", "stat_overrun"),
+    "net.elastic_underrun": ("elastic", "stat_underrun"),
 }
 
 
 class Top(wiring.Component):
-    """Feed port to books to event records, with the registers.
+    """Feed port to books to orders and event records, with the registers.
 
     Latency, cut-through, nothing else under way, Start in lane 0: 12 cycles, word at
     `feed_a_rx_data` with the last byte of an Add to the books' `top_of_book`; 16 cycles for every
     other operation. Start in lane 4 costs a cycle more for half of the bytes. The event record
-    follows 6 cycles later. `ingress_cycle` of a record is that of the word with Start at the
-    port plus 3, the elastic buffer.
+    follows 6 cycles later, Start of an order at `order_tx_data` 8 cycles later. `ingress_cycle` of
+    a record is that of the word with Start at the port plus 3, the elastic buffer.
 
     Parameters
     ----------
@@ -76,6 +84,10 @@ class Top(wiring.Component):
     -------
     feed_a_rx_data, feed_a_rx_control : ``In``
         XGMII of feed A; domain ``rx``.
+    order_rx_data, order_rx_control : ``In``
+        XGMII of the order port; domain ``rx``.
+    order_tx_data, order_tx_control : ``Out``
+        XGMII of the order port.
     csr_* : see :data:`~hdl.csr.bus.CsrBus`
         Registers.
     events_payload, events_valid, events_ready
@@ -86,6 +98,10 @@ class Top(wiring.Component):
         Nothing is seen in the feed path.
     now_cycles : ``Out(48)``
         Cycle counter of every stamp.
+    time_ns : ``In(64)``
+        The time is at least this: of a simulation; zero on a board.
+    now_ns : ``Out(64)``
+        The time, of every timer.
     """
 
     def __init__(self, profile: Profile):
@@ -94,6 +110,10 @@ class Top(wiring.Component):
         super().__init__({
             "feed_a_rx_data":    In(64),
             "feed_a_rx_control": In(8),
+            "order_rx_data":     In(64),
+            "order_rx_control":  In(8),
+            "order_tx_data":     Out(64),
+            "order_tx_control":  Out(8),
             **{f"csr_{name}": (In if member.flow == Out else Out)(member.shape)
                for name, member in bus.items()},
             "events_payload":    Out(8 * EVENT_BYTES),
@@ -102,6 +122,8 @@ class Top(wiring.Component):
             "feed_ready":        Out(1),
             "idle":              Out(1),
             "now_cycles":        Out(48),
+            "time_ns":           In(64),
+            "now_ns":            Out(64),
         })
 
     def elaborate(self, platform):
@@ -118,7 +140,12 @@ class Top(wiring.Component):
             profile, buffer_words=1 << len(receiver.occupancy_words))
         m.submodules.csr = csr = CsrBridge(
             profile, counter_widths={"mold.gap_messages": len(feed.gap_messages)})
-        parts = {"receiver": receiver, "feed": feed, "book": book, "recorder": recorder}
+        m.submodules.clock = clock = NanosecondClock(profile.core_hz)
+        m.submodules.health = health = FeedHealth()
+        m.submodules.orders = orders = OrderSide(profile)
+        m.submodules.merger = merger = EventMerger()
+        parts = {"receiver": receiver, "feed": feed, "book": book, "recorder": recorder,
+                 "elastic": elastic}
 
         # Feed port to event records.
         m.d.sync += self.now_cycles.eq(self.now_cycles + 1)
@@ -138,9 +165,32 @@ class Top(wiring.Component):
             feed.context_tag.eq(recorder.context_tag),
             recorder.context.eq(feed.context),
             recorder.now_cycles.eq(self.now_cycles),
-            self.events_payload.eq(recorder.events.payload),
-            self.events_valid.eq(recorder.events.valid),
-            recorder.events.ready.eq(self.events_ready),
+            self.events_payload.eq(merger.events.payload),
+            self.events_valid.eq(merger.events.valid),
+            merger.events.ready.eq(self.events_ready),
+        ]
+        connect(m, orders.events, merger.first)
+        connect(m, recorder.events, merger.second)
+
+        # Book events to orders.
+        m.d.comb += [
+            clock.floor_ns.eq(self.time_ns), self.now_ns.eq(clock.now_ns),
+            health.now_ns.eq(clock.now_ns), health.packet.eq(feed.stat_packets),
+            health.ended.eq(feed.stat_end_of_session),
+            orders.order_rx_data.eq(self.order_rx_data),
+            orders.order_rx_control.eq(self.order_rx_control),
+            self.order_tx_data.eq(orders.order_tx_data),
+            self.order_tx_control.eq(orders.order_tx_control),
+            orders.tops.valid.eq(book.top_of_book.valid),
+            Value.cast(orders.tops.payload).eq(Value.cast(book.top_of_book.payload)),
+            feed.stamp_tag.eq(book.top_of_book.payload.tag),
+            orders.start_cycles.eq(feed.stamp_cycles),
+            orders.tradable.eq(feed.tradable & ~book.stale & ~book.incomplete),
+            orders.feed_up.eq(health.up),
+            feed.order_context_tag.eq(orders.context_tag),
+            orders.context.eq(feed.order_context),
+            orders.now_cycles.eq(self.now_cycles), orders.now_ns.eq(clock.now_ns),
+            orders.max_frame_bytes.eq(csr.control_max_frame_bytes),
         ]
 
         # What makes a book stale.
@@ -148,6 +198,7 @@ class Top(wiring.Component):
             feed.stale_symbols | feed.stream_stale.replicate(profile.symbols))
 
         self._settings(m, csr, receiver, feed, book)
+        self._order_settings(m, csr, orders, feed, health)
 
         # Status and counters.
         m.d.comb += [
@@ -165,7 +216,7 @@ class Top(wiring.Component):
             status.cfg_trading_events.eq(csr.feed_trading_events),
             recorder.trading_state.eq(status.flags),
             self.feed_ready.eq(status.feed_ready),
-            self.idle.eq(status.idle),
+            self.idle.eq(status.idle & orders.empty),
             csr.control_status_memories_cleared.eq(book.ready),
             csr.control_status_upkeep.eq(status.upkeep),
             csr.control_status_feed_idle.eq(status.idle),
@@ -174,6 +225,8 @@ class Top(wiring.Component):
         ]
         for counter, (part, pulse) in _COUNTERS.items():
             m.d.comb += csr.counts[csr.count_slice(counter)].eq(getattr(parts[part], pulse))
+        for bit, counter in enumerate(orders.counters):
+            m.d.comb += csr.counts[csr.count_slice(counter)].eq(orders.counts[bit])
 
         return m
 
@@ -228,4 +281,17 @@ class Top(wiring.Component):
             book.tick_write.eq(csr.symbol_committed),
             book.tick_symbol.eq(csr.symbol_index),
             book.tick.eq(tick),
+        ]
+
+    def _order_settings(self, m: Module, csr: CsrBridge, orders: OrderSide, feed: FeedHandler,
+                        health: FeedHealth) -> None:
+        """Connect the registers of the order side, which have the same names there."""
+        for name, member in register_members(self.profile).items():
+            ours, theirs = getattr(csr, name), getattr(orders, name)
+            m.d.comb += theirs.eq(ours) if member.flow == Out else ours.eq(theirs)
+        m.d.comb += [
+            health.cfg_enable.eq(csr.feed_enable), health.restart.eq(csr.control_feed_reset),
+            health.cfg_timeout_ns.eq(Cat(csr.feed_timeout_lo, csr.feed_timeout_hi)),
+            orders.stock_write.eq(feed.symbol_write), orders.stock_index.eq(feed.symbol_index),
+            orders.stock.eq(feed.symbol_stock),
         ]

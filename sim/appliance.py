@@ -1,6 +1,6 @@
 """The simulated appliance: a Verilated core with its registers by name and its events as arrays."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -11,8 +11,16 @@ import numpy.typing as npt
 
 from hdl.book.tick import reciprocal
 from proto.counters import COUNTERS
-from proto.events import EVENT_BYTES, SCHEMA_VERSION, TOP_OF_BOOK, EventKind, numpy_dtype
-from proto.registers import MAGIC, RegisterMap, register_map
+from proto.events import (
+    EVENT_BYTES,
+    EVENTS,
+    HEADER,
+    SCHEMA_VERSION,
+    TOP_OF_BOOK,
+    EventKind,
+    numpy_dtype,
+)
+from proto.registers import MAGIC, RegisterError, RegisterMap, register_map
 from sim import verilate
 from sim.errors import SimulationError
 from sim.framing import FeedAddress
@@ -25,6 +33,7 @@ TOP_OF_BOOK_DTYPE = np.dtype(numpy_dtype(TOP_OF_BOOK))
 
 _CLEAR_CYCLES = 2_000_000
 _SYMBOL_CHARACTERS = 8
+_COUNTER_CYCLES = 600  # two sweeps over all of them, and what is before
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,7 @@ class Appliance:
             emitted = verilate.emit(verilate.APPLIANCE, {"profile": profile})
             library = verilate.build(emitted, traced=traced)
         self.simulation = Simulation(library)
+        self._order_records: list[bytes] = []
         smallest = register_map(symbols=1)
         magic = self.simulation.csr_read(smallest["identity.magic"].address)
         if magic != MAGIC:
@@ -124,9 +134,53 @@ class Appliance:
         """
         self.simulation.csr_write(self.map[name].address, value)
 
+    def read_wide(self, name: str, *, signed: bool = False) -> int:
+        """Return the number in the registers ``<name>_lo`` and ``<name>_hi``."""
+        word = self.read(f"{name}_hi") << 32 | self.read(f"{name}_lo")
+        return word - (1 << 64) if signed and word >> 63 else word
+
+    def write_number(self, name: str, value: int) -> None:
+        """Write a number of one or two words; a negative one as two's complement."""
+        try:
+            self.map[name]
+        except RegisterError:
+            self.write(f"{name}_lo", value & 0xFFFFFFFF)
+            self.write(f"{name}_hi", value >> 32 & 0xFFFFFFFF)
+        else:
+            self.write(name, value & 0xFFFFFFFF)
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text, padded with spaces, into the registers ``<name>_0`` and up.
+
+        Raises
+        ------
+        SimulationError
+            If it does not fit.
+        """
+        block, _, register = name.partition(".")
+        sizes = [entry.fields[0].width // 8
+                 for entry in next(b for b in self.map.blocks if b.name == block).registers
+                 if entry.name.rpartition("_")[0] == register
+                 and entry.name.rpartition("_")[2].isdecimal()]
+        if len(text) > sum(sizes):
+            raise SimulationError(f"{name} has {sum(sizes)} characters, was {text!r}")
+        content = text.ljust(sum(sizes)).encode("ascii")
+        for number, size in enumerate(sizes):
+            at = sum(sizes[:number])
+            self.write(f"{name}_{number}", int.from_bytes(content[at:at + size], "little"))
+
+    def commit_row(self, array: str, index: int, values: Mapping[str, int]) -> None:
+        """Write settings of one element of ``strategy`` or ``limits``, then make them take effect.
+
+        What is not among `values` stays as it was written for the last element.
+        """
+        for name, value in values.items():
+            self.write_number(f"{array}[{index}].{name}", value)
+        self.write(f"{array}[{index}].commit", 1)
+
     def counters(self) -> dict[str, int]:
         """Return every counter by its dotted name, once the last counts have arrived there."""
-        self.simulation.run(256)
+        self.simulation.run(_COUNTER_CYCLES)
         return {counter.name: self.read(f"counters.{counter.register}") for counter in COUNTERS}
 
     def configure_feed(self, address: FeedAddress, *, next_sequence: int = 1,
@@ -187,6 +241,8 @@ class Appliance:
     def events(self) -> npt.NDArray[Any]:
         """Return and forget the top-of-book records since the last call.
 
+        Records of other kinds that come between are kept for :meth:`order_events`.
+
         Raises
         ------
         SimulationError
@@ -197,7 +253,24 @@ class Appliance:
         if TOP_OF_BOOK_DTYPE.itemsize != EVENT_BYTES or np.any(
                 records["schema_version"] != SCHEMA_VERSION):
             raise SimulationError(f"event records must have version {SCHEMA_VERSION}")
-        return records[records["kind"] == EventKind.TOP_OF_BOOK]
+        tops = records["kind"] == EventKind.TOP_OF_BOOK
+        for number in np.flatnonzero(~tops):
+            at = EVENT_BYTES * int(number)
+            self._order_records.append(content[at:at + EVENT_BYTES])
+        return records[tops]
+
+    def order_events(self) -> list[tuple[EventKind, dict[str, Any]]]:
+        """Return and forget the records of orders and state, with those :meth:`events` found.
+
+        Top-of-book records that have not been fetched are forgotten as well.
+        """
+        self.events()
+        records, self._order_records = self._order_records, []
+        decoded: list[tuple[EventKind, dict[str, Any]]] = []
+        for record in records:
+            kind = EventKind(HEADER.decode(record[:HEADER.size])["kind"])
+            decoded.append((kind, EVENTS[kind].decode(record)))
+        return decoded
 
     def send_frames(self, frames: Sequence[bytes], line: Line = Line.FEED_A, **how: Any) -> None:
         """Queue frames; see :meth:`Simulation.send`."""

@@ -4,6 +4,8 @@ Cycles are those of the pins; see ``sim/native/appliance.cpp``. A position is 8 
 """
 
 import ctypes
+import os
+import struct
 from collections.abc import Sequence
 from enum import IntEnum, IntFlag
 from pathlib import Path
@@ -239,6 +241,46 @@ class Simulation:
             at += length
         return frames
 
+    @property
+    def time_ns(self) -> int:
+        """The design's clock."""
+        return int(self._c.simulation_time(self._handle))
+
+    def set_time(self, time_ns: int) -> None:
+        """Let the design's clock jump to `time_ns` in the cycles that follow, if that is ahead."""
+        self._c.simulation_set_time(self._handle, time_ns)
+
+    def bridge(self, descriptor: int, duration_ns: int, line: Line = Line.ORDER, *,
+               chunk_cycles: int = 256) -> None:
+        """Join a line to a file that carries frames, such as a TAP, for some wall time.
+
+        The design's clock follows wall time meanwhile. Frames are taken up every `chunk_cycles`.
+
+        Raises
+        ------
+        OSError
+            If reading or writing fails.
+        """
+        error = self._c.simulation_bridge(self._handle, line, descriptor, duration_ns, chunk_cycles)
+        if error:
+            raise OSError(error, os.strerror(error))
+        if bad := self._c.simulation_bridged_bad(self._handle):
+            raise SimulationError(f"{bad} frames of {line.name} were bad")
+
+    def bridged(self) -> list[tuple[int, bool, bytes]]:
+        """Return and forget the frames that :meth:`bridge` carried: time, whether sent, bytes."""
+        size = self._c.simulation_bridged_bytes(self._handle)
+        content = ctypes.create_string_buffer(max(1, size))
+        self._c.simulation_bridged(self._handle, content)
+        frames: list[tuple[int, bool, bytes]] = []
+        at = 0
+        while at < size:
+            low, high, out, length = struct.unpack_from("<4I", content, at)
+            at += 16
+            frames.append((high << 32 | low, bool(out), content.raw[at:at + length]))
+            at += length
+        return frames
+
     def csr_write(self, address: int, data: int) -> None:
         """Write a register; it has taken effect when this returns."""
         self._c.simulation_csr_write(self._handle, address, data)
@@ -253,6 +295,13 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "simulation_free": (None, ()),
     "simulation_cycle": (ctypes.c_uint64, ()),
     "simulation_now": (ctypes.c_uint64, ()),
+    "simulation_time": (ctypes.c_uint64, ()),
+    "simulation_set_time": (None, (ctypes.c_uint64,)),
+    "simulation_bridge": (ctypes.c_int, (ctypes.c_int, ctypes.c_int, ctypes.c_uint64,
+                                         ctypes.c_uint64)),
+    "simulation_bridged_bad": (ctypes.c_uint64, ()),
+    "simulation_bridged_bytes": (ctypes.c_uint64, ()),
+    "simulation_bridged": (None, (ctypes.c_char_p,)),
     "simulation_trace": (ctypes.c_int, (ctypes.c_char_p, ctypes.c_uint64, ctypes.c_uint64)),
     "simulation_run": (None, (ctypes.c_uint64,)),
     "simulation_settle": (ctypes.c_int, (ctypes.c_uint64, ctypes.c_uint64)),

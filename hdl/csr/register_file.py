@@ -10,7 +10,7 @@ from amaranth.utils import ceil_log2
 from hdl.csr.bus import WORD_BITS, CsrBus
 from proto.registers import ADDRESS_BITS, WORD_BYTES, Access, BitField, Block, Register
 
-__all__ = ["RegisterFile", "port_name"]
+__all__ = ["RegisterFile", "field_members", "port_name"]
 
 
 def port_name(block: Block, register: Register, field: BitField) -> str:
@@ -26,6 +26,18 @@ def _fields(blocks: tuple[Block, ...]) -> Iterator[tuple[int, Block, Register, B
         for number, register in enumerate(block.registers):
             for field in register.fields:
                 yield block.base + WORD_BYTES * number, block, register, field
+
+
+def field_members(blocks: tuple[Block, ...], *, constants: Mapping[str, int] | None = None) -> dict:
+    """Return the members of a :class:`RegisterFile` that are fields: settings and pulses out."""
+    members = {}
+    for _, block, register, field in _fields(blocks):
+        if f"{block.name}.{register.name}" in (constants or {}):
+            continue
+        outward = field.access in (Access.RW, Access.PULSE)
+        reset = {"init": field.reset} if outward else {}
+        members[port_name(block, register, field)] = (Out if outward else In)(field.width, **reset)
+    return members
 
 
 class RegisterFile(wiring.Component):
@@ -61,15 +73,7 @@ class RegisterFile(wiring.Component):
                 raise ValueError(f"block {block.name} must not be an array")
         self.blocks = blocks
         self.constants = dict(constants)
-        ports = {}
-        for _, block, register, field in _fields(blocks):
-            if f"{block.name}.{register.name}" in constants:
-                continue
-            outward = field.access in (Access.RW, Access.PULSE)
-            reset = {"init": field.reset} if outward else {}
-            ports[port_name(block, register, field)] = (Out if outward else In)(
-                field.width, **reset)
-        super().__init__({"bus": In(CsrBus), **ports})
+        super().__init__({"bus": In(CsrBus), **field_members(blocks, constants=constants)})
 
     def elaborate(self, platform):
         m = Module()

@@ -124,6 +124,10 @@ learned, learned_index, unknown
         Tag to read; of an operation, from the cycle after `operations.valid` rose.
     context : ``Out(MessageContext)``
         What caused it, 1 cycle later.
+    order_context_tag, order_context : ``In(TAG_BITS)``, ``Out(MessageContext)``
+        The same for another reader.
+    stamp_tag, stamp_cycles : ``In(TAG_BITS)``, ``Out(48)``
+        ``start_cycles`` of a context in the same cycle.
     stat_operations, stat_admin, stat_unwatched, stat_unknown_type, stat_bad_length : ``Out(1)``
         One-cycle pulses, at most one of them a message.
     """
@@ -151,6 +155,10 @@ learned, learned_index, unknown
             "unknown":           In(1),
             "context_tag":       In(TAG_BITS),
             "context":           Out(MessageContext),
+            "order_context_tag": In(TAG_BITS),
+            "order_context":     Out(MessageContext),
+            "stamp_tag":         In(TAG_BITS),
+            "stamp_cycles":      Out(48),
             "stat_operations":   Out(1),
             "stat_admin":        Out(1),
             "stat_unwatched":    Out(1),
@@ -288,8 +296,20 @@ learned, learned_index, unknown
         write = contexts.write_port()
         m.d.comb += [write.en.eq(acted | inform), write.data.eq(cause),
                      write.addr.eq(Mux(acted, acted_tag, tag))]
-        read = contexts.read_port()
-        m.d.comb += [read.addr.eq(self.context_tag), self.context.eq(read.data)]
+        read, order_read = contexts.read_port(), contexts.read_port()
+        m.d.comb += [
+            read.addr.eq(self.context_tag), self.context.eq(read.data),
+            order_read.addr.eq(self.order_context_tag), self.order_context.eq(order_read.data),
+        ]
+
+        # Stamps once more, in LUT RAM: a decision takes one along and must not wait for it.
+        m.submodules.stamps = stamps = Memory(shape=48, depth=1 << TAG_BITS, init=[])
+        stamp_write, stamp = stamps.write_port(), stamps.read_port(domain="comb")
+        m.d.comb += [
+            stamp_write.en.eq(write.en), stamp_write.addr.eq(write.addr),
+            stamp_write.data.eq(cause.start_cycles),
+            stamp.addr.eq(self.stamp_tag), self.stamp_cycles.eq(stamp.data),
+        ]
 
         relevant = ended & accepted
         m.d.sync += [

@@ -3,6 +3,12 @@
 // The design registers its inputs once before they reach the pins (hdl/platform/simulation.py), so
 // what is set before the edge that ends cycle n is at the pins in cycle n + 1, together with the
 // outputs that are seen after that edge. Every cycle number here is that of the pins.
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -24,6 +30,7 @@ namespace {
 constexpr size_t kEventBytes = 64;
 constexpr int kReadCycles = 4;  // the input register and the latency of the bus (hdl/csr/bus.py)
 constexpr int kResetCycles = 8;
+constexpr int kShortestFrame = 60;  // without FCS; a TAP does not pad
 enum Line { kFeedA, kFeedB, kOrder, kManagement, kLines };
 
 }  // namespace
@@ -37,6 +44,9 @@ struct Simulation {
     std::vector<uint8_t> events;
     std::vector<uint64_t> event_cycles;
     bool events_ready = true;
+    uint64_t time_ns = 0;
+    std::vector<uint8_t> bridged;
+    uint64_t bridged_bad = 0;
 #ifdef TRACED
     std::unique_ptr<VerilatedFstC> trace;
     uint64_t trace_from = 0;
@@ -66,6 +76,9 @@ struct Simulation {
 #ifdef HAS_EVENTS
         top->events_ready = events_ready;
 #endif
+#ifdef HAS_TIME
+        top->time_ns = time_ns;
+#endif
     }
 
     void take_outputs() {
@@ -91,6 +104,13 @@ struct Simulation {
             event_cycles.push_back(cycle);
         }
 #endif
+    }
+
+    void log_frame(uint64_t at_ns, bool out, const uint8_t *frame, uint32_t length) {
+        const uint32_t head[] = {uint32_t(at_ns), uint32_t(at_ns >> 32), out, length};
+        auto *bytes = reinterpret_cast<const uint8_t *>(head);
+        bridged.insert(bridged.end(), bytes, bytes + sizeof head);
+        bridged.insert(bridged.end(), frame, frame + length);
     }
 
     bool feed_ready() const {
@@ -185,6 +205,21 @@ uint64_t simulation_now(const Simulation *s) {
 #endif
 }
 
+// The design's nanosecond clock.
+uint64_t simulation_time(const Simulation *s) {
+#ifdef HAS_TIME
+    return s->top->now_ns;
+#else
+    (void)s;
+    return 0;
+#endif
+}
+
+// Let the design's clock be at least at `time_ns`.
+void simulation_set_time(Simulation *s, uint64_t time_ns) {
+    s->time_ns = std::max(s->time_ns, time_ns);
+}
+
 // Trace cycles `from` to `to`; false if this build cannot.
 int simulation_trace(Simulation *s, const char *path, uint64_t from, uint64_t to) {
 #ifdef TRACED
@@ -266,6 +301,54 @@ void simulation_events(Simulation *s, uint8_t *records, uint64_t *cycles) {
     std::copy(s->event_cycles.begin(), s->event_cycles.end(), cycles);
     s->events.clear();
     s->event_cycles.clear();
+}
+
+// Join a line to a file descriptor that carries frames without FCS, a TAP, for some wall time. The
+// design's clock follows wall time. Returns 0, or the error of a read or write.
+int simulation_bridge(Simulation *s, int line, int fd, uint64_t duration_ns, uint64_t chunk) {
+    using Clock = std::chrono::steady_clock;
+    const auto began = Clock::now();
+    const uint64_t base = std::max(s->time_ns, simulation_time(s));
+    auto &receiver = s->receivers[line];
+    uint8_t buffer[2048];
+    for (;;) {
+        const auto elapsed = uint64_t(std::chrono::nanoseconds(Clock::now() - began).count());
+        simulation_set_time(s, base + elapsed);
+        ssize_t got;
+        while ((got = read(fd, buffer, sizeof buffer)) > 0) {
+            s->log_frame(base + elapsed, false, buffer, uint32_t(got));
+            if (got < kShortestFrame) std::memset(buffer + got, 0, size_t(kShortestFrame - got));
+            FrameHeader header{uint32_t(std::max<ssize_t>(got, kShortestFrame)), 0, 12, 0, 0};
+            s->senders[line].send(header, buffer);
+        }
+        if (got < 0 && errno != EAGAIN) return errno;
+        simulation_run(s, chunk);
+        size_t at = 0;
+        for (auto &frame : receiver.frames) {
+            s->log_frame(base + elapsed, true, &receiver.bytes[at], frame.length - 4);
+            if (!frame.good) s->bridged_bad++;
+            else if (write(fd, &receiver.bytes[at], frame.length - 4) < 0 && errno != EAGAIN)
+                return errno;
+            at += frame.length;
+        }
+        receiver.frames.clear();
+        receiver.bytes.clear();
+        if (elapsed >= duration_ns) return 0;
+        if (s->quiet()) {
+            pollfd wanted{fd, POLLIN, 0};
+            poll(&wanted, 1, 1);
+        }
+    }
+}
+
+uint64_t simulation_bridged_bad(const Simulation *s) { return s->bridged_bad; }
+
+uint64_t simulation_bridged_bytes(const Simulation *s) { return s->bridged.size(); }
+
+// Copy and forget what was bridged: for each frame the time, the direction, the length, the bytes.
+void simulation_bridged(Simulation *s, uint8_t *out) {
+    std::copy(s->bridged.begin(), s->bridged.end(), out);
+    s->bridged.clear();
 }
 
 uint64_t simulation_received_count(const Simulation *s, int line) {

@@ -1,0 +1,91 @@
+"""A ring of records in one memory."""
+
+from amaranth import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+__all__ = ["EventRing"]
+
+
+class EventRing(wiring.Component):
+    """Keep records until they are taken; what finds the ring full is lost.
+
+    Latency: 3 cycles, `store` to `records.valid`, ring empty. Throughput: 1 record per cycle in; 1
+    per 2 cycles out.
+
+    Parameters
+    ----------
+    layout : shape-like
+        Shape of a record.
+    depth : int
+        Records; a power of two.
+
+    Members
+    -------
+    store, record : ``In``
+        Pulse: keep `record`.
+    records : ``Out(stream.Signature(layout))``
+        Records, the oldest first.
+    nearly_full : ``Out(1)``
+        At least half of the ring is in use.
+    empty : ``Out(1)``
+        No record is in the ring or offered.
+    lost : ``Out(1)``
+        Pulse: a record found the ring full.
+
+    Raises
+    ------
+    ValueError
+        If `depth` is no power of two.
+    """
+
+    def __init__(self, layout, depth: int):
+        if depth < 2 or depth & (depth - 1):
+            raise ValueError(f"depth must be a power of two, was {depth}")
+        self.layout = layout
+        self.depth = depth
+        super().__init__({
+            "store": In(1), "record": In(layout),
+            "records": Out(stream.Signature(layout)),
+            "nearly_full": Out(1), "empty": Out(1), "lost": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+
+        index_bits = ceil_log2(self.depth)
+        m.submodules.memory = memory = Memory(shape=self.layout, depth=self.depth, init=[])
+        write, read = memory.write_port(), memory.read_port()
+        head, tail = Signal(index_bits + 1), Signal(index_bits + 1)
+        level = Signal(index_bits + 1)
+        full = (head ^ tail) == self.depth
+        stored = self.store & ~full
+        m.d.comb += [
+            write.addr.eq(head[:index_bits]),
+            Value.cast(write.data).eq(Value.cast(self.record)),
+            write.en.eq(stored),
+        ]
+        m.d.sync += [
+            head.eq(head + stored),
+            self.lost.eq(self.store & full),
+            level.eq(head - tail),
+            self.nearly_full.eq(level >= self.depth // 2),
+        ]
+
+        fetch, fetched = Signal(), Signal()
+        m.d.comb += [
+            fetch.eq((head != tail) & ~fetched & (~self.records.valid | self.records.ready)),
+            read.addr.eq(tail[:index_bits]),
+            read.en.eq(fetch),
+            self.empty.eq((head == tail) & ~fetched & ~self.records.valid),
+        ]
+        m.d.sync += [tail.eq(tail + fetch), fetched.eq(fetch)]
+        with m.If(self.records.ready):
+            m.d.sync += self.records.valid.eq(0)
+        with m.If(fetched):
+            m.d.sync += self.records.valid.eq(1)
+            m.d.sync += Value.cast(self.records.payload).eq(Value.cast(read.data))
+
+        return m

@@ -1,0 +1,163 @@
+"""Refusals of the risk gate, those in a row that are alike as one."""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hdl.order.own_orders import WORST_BITS
+from hdl.orders import SCORE_BITS, IntentKind, TimeInForce
+from hdl.profile import Profile
+from hdl.risk.gate import Verdict
+from hdl.risk.limits import OPEN_ORDER_BITS
+from proto.checks import Check
+from proto.events import NO_SYMBOL, OrderFlag
+
+__all__ = ["Refusals", "RefusalJournal", "order_flags"]
+
+#: Refusals that are reported together; fields as in the record.
+Refusals = data.StructLayout({
+    "symbol_index": 16,
+    "ingress_cycle": 48,
+    "mask": 64,
+    "quantity": 32, "price": 32,
+    "score": SCORE_BITS,
+    "reference_price": 32,
+    "worst_position": 32,
+    "count": 32,
+    "open_orders": OPEN_ORDER_BITS,
+    "limits_version": 16,
+    "epoch": 16,
+    "flags": max(OrderFlag).bit_length(),
+})
+
+
+def order_flags(order, *, waited) -> Value:
+    """Return the `OrderFlag` bits of an intent, a request or the like."""
+    return (Mux(order.kind == IntentKind.CANCEL, int(OrderFlag.CANCEL), 0)
+            | Mux(Value.cast(order.side), int(OrderFlag.SELL), 0)
+            | Mux(order.time_in_force == TimeInForce.DAY, int(OrderFlag.DAY), 0)
+            | Mux(waited, int(OrderFlag.WAITED), 0))
+
+
+class RefusalJournal(wiring.Component):
+    """Hold the last refusals until something else happens, and count those that are alike.
+
+    Latency: 2 cycles, `verdicts` transfer of a refusal unlike the one before to `refusals.valid`.
+    One that is like the one before waits until another kind of refusal, `flush`, or `patience`
+    cycles. Alike are: same symbol, flags and mask; two cancels; two orders refused while disarmed
+    or killed. Throughput: 1 refusal per 2 cycles while `refusals` are taken at once.
+
+    Parameters
+    ----------
+    profile : :class:`Profile`
+        Sizes.
+    patience : int
+        Cycles after which what was counted is reported, at most twice this; a power of two.
+
+    Members
+    -------
+    verdicts : ``In(stream.Signature(Verdict(profile), always_ready=True))``
+        Verdicts; those that passed are ignored.
+    flush : ``In(1)``
+        Report what was counted now.
+    refusals : ``Out(stream.Signature(Refusals))``
+        What to report; while ``valid`` waits, ``count`` and the values may still move on.
+    empty : ``Out(1)``
+        Nothing is held that was not reported.
+    lost : ``Out(1)``
+        Pulse: refusals unlike each other came faster than they were taken.
+    """
+
+    def __init__(self, profile: Profile, *, patience: int = 1 << 16):
+        self.profile = profile
+        self.patience = patience
+        super().__init__({
+            "verdicts": In(stream.Signature(Verdict(profile), always_ready=True)),
+            "flush": In(1),
+            "refusals": Out(stream.Signature(Refusals)),
+            "empty": Out(1), "lost": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+
+        # The verdict as it will be reported.
+        verdict = self.verdicts.p
+        intent = verdict.intent
+        selling = Value.cast(intent.side)
+        worst = Signal(signed(WORST_BITS))
+        m.d.comb += worst.eq(Mux(selling, verdict.state.worst_short, verdict.state.worst_long))
+        fits = (worst[31:] == 0) | worst[31:].all()
+        new = Signal(Refusals, reset_less=True)
+        arrived = Signal()
+        m.d.sync += [
+            arrived.eq(self.verdicts.valid & verdict.mask.any()),
+            new.symbol_index.eq(intent.symbol_index),
+            new.ingress_cycle.eq(intent.start_cycles),
+            new.mask.eq(verdict.mask),
+            new.quantity.eq(intent.quantity), new.price.eq(intent.price),
+            new.score.eq(intent.score), new.epoch.eq(intent.epoch),
+            new.reference_price.eq(verdict.state.reference),
+            new.worst_position.eq(
+                Mux(fits, worst[:32], Cat((~worst[-1]).replicate(31), worst[-1]))),
+            new.count.eq(1),
+            new.open_orders.eq(verdict.state.open_orders),
+            new.limits_version.eq(verdict.limits_version),
+            new.flags.eq(order_flags(intent, waited=verdict.waited)),
+        ]
+
+        # Alike?
+        held = Signal(Refusals)
+        cancel, waited = int(OrderFlag.CANCEL), int(OrderFlag.WAITED)
+        stops = Check.DISARMED.mask | Check.KILLED.mask
+
+        def group(refusal):
+            cancels = (refusal.flags & cancel) != 0
+            return Cat(cancels, ~cancels & ((refusal.mask & stops) != 0))
+
+        same_symbol = held.symbol_index == new.symbol_index
+        same = (same_symbol & (held.mask == new.mask)
+                & ((held.flags & ~waited) == (new.flags & ~waited)))
+        known = Signal()
+        alike = Signal()
+        m.d.comb += alike.eq(known & (same | (group(held) & group(new)).any()))
+
+        # `held` is reported when `due`; what it counted before another kind came, from `before`.
+        before = Signal(Refusals, reset_less=True)
+        before_waits = Signal()
+        due = Signal()
+        taken = Signal()
+        counted = Signal()          # `held` has something that is not being reported
+        age = Signal(range(self.patience))
+        m.d.sync += age.eq(age + 1)
+        m.d.comb += [
+            self.refusals.valid.eq(before_waits | due),
+            Value.cast(self.refusals.p).eq(
+                Mux(before_waits, Value.cast(before), Value.cast(held))),
+            taken.eq(self.refusals.ready & due & ~before_waits),
+            counted.eq((held.count != 0) & ~taken),
+            self.empty.eq(~arrived & ~before_waits & (held.count == 0)),
+        ]
+        m.d.sync += self.lost.eq(0)
+        with m.If(self.refusals.ready):
+            m.d.sync += before_waits.eq(0)
+        with m.If(taken):
+            m.d.sync += [due.eq(0), held.count.eq(0)]
+        with m.Elif((held.count != 0) & (self.flush | (age == self.patience - 1))):
+            m.d.sync += due.eq(1)
+        with m.If(arrived):
+            m.d.sync += [known.eq(1), Value.cast(held).eq(Value.cast(new))]
+            with m.If(alike):
+                m.d.sync += [
+                    held.count.eq(Mux(counted, held.count, 0) + 1),
+                    held.mask.eq(Mux(counted, held.mask, 0) | new.mask),
+                ]
+                with m.If(~same_symbol & counted):
+                    m.d.sync += held.symbol_index.eq(NO_SYMBOL)
+            with m.Else():
+                m.d.sync += due.eq(1)
+                with m.If(counted):
+                    m.d.sync += [before_waits.eq(1), Value.cast(before).eq(Value.cast(held)),
+                                 self.lost.eq(before_waits & ~self.refusals.ready)]
+
+        return m
