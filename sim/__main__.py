@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sim.captures import CaptureError
 from sim.errors import SimulationError
-from sim.replay import Replay, Summary, write_rows
+from sim.replay import Replay, Summary, Waves, write_rows
 
 
 class ExitStatus(IntEnum):
@@ -52,6 +52,15 @@ def _tick(text: str) -> tuple[str, int]:
     return symbol or "*", size
 
 
+def _cycles(text: str) -> tuple[int, int]:
+    """Return the cycles of ``START:END``."""
+    start, colon, end = text.partition(":")
+    if not (colon and start.isdigit() and end.isdigit() and int(start) < int(end)):
+        raise argparse.ArgumentTypeError(
+            f"cycles must be START:END with START < END, was {text!r}")
+    return int(start), int(end)
+
+
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sim", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -69,6 +78,10 @@ def _arguments() -> argparse.ArgumentParser:
                         help="accept zeroed addresses and checksums and any sequence number")
     replay.add_argument("--single", action="store_true",
                         help="one message a frame (of a BinaryFILE), not as many as go in")
+    replay.add_argument("--waves", type=Path, metavar="FST",
+                        help="write a waveform of the first pass to this file")
+    replay.add_argument("--cycles", type=_cycles, default=(0, 20_000), metavar="START:END",
+                        help="cycles of the waveform (default: 0:20000)")
     replay.add_argument("--strict", action="store_true",
                         help="fail if the end of the file is truncated")
     replay.add_argument("--output", choices=("text", "json"), default="text",
@@ -103,12 +116,15 @@ def _talk(replay: Replay, summary: Summary) -> None:
 
 def _replay(options: argparse.Namespace) -> ExitStatus:
     symbols = tuple(options.symbols.split(",")) if options.symbols else None
+    waves = Waves(options.waves, *options.cycles) if options.waves is not None else None
     replay = Replay(options.capture, profile=options.profile, symbols=symbols,
-                    ticks=dict(options.tick), lenient=options.lenient, packed=not options.single)
+                    ticks=dict(options.tick), lenient=options.lenient, packed=not options.single,
+                    waves=waves)
+    by_tick: dict[int, list[str]] = {}
     for info in replay.books:
-        tick = replay.ticks[info.locate]
-        print(f"{info.stock or info.locate}: tick {tick // 10_000}.{tick % 10_000:04d}",
-              file=sys.stderr)
+        by_tick.setdefault(replay.ticks[info.locate], []).append(info.stock or str(info.locate))
+    for tick, names in sorted(by_tick.items()):
+        print(f"tick {tick // 10_000}.{tick % 10_000:04d}: {', '.join(names)}", file=sys.stderr)
     rows, summary = replay.run(_Progress())
     if options.bbo is not None:
         write_rows(rows, options.bbo)
@@ -126,7 +142,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = _arguments().parse_args(arguments)
     try:
         return _replay(options)
-    except (CaptureError, SimulationError, OSError) as error:
+    except OSError as error:
+        print(f"error: {error.filename}: {(error.strerror or str(error)).lower()}",
+              file=sys.stderr)
+        return ExitStatus.FAILED
+    except (CaptureError, SimulationError) as error:
         print(f"error: {error}", file=sys.stderr)
         return ExitStatus.FAILED
 

@@ -20,7 +20,7 @@ from sim.errors import SimulationError
 from sim.framing import FeedAddress, frame_messages
 from sim.prescan import Prescan, SymbolInfo, packet_of, prescan
 
-__all__ = ["COLUMNS", "Replay", "ReplayError", "Summary", "write_rows"]
+__all__ = ["COLUMNS", "Replay", "ReplayError", "Summary", "Waves", "write_rows"]
 
 #: Columns of the file of rows, and the fields of a record that they come from.
 COLUMNS: Mapping[str, str] = {
@@ -36,6 +36,23 @@ _LOSSES = ("net.frames_dropped_buffer_full", "book.events_dropped", "book.table_
 _BATCH_FRAMES = 256
 
 Progress = Callable[[int, int, float], None]
+
+
+@dataclass(frozen=True)
+class Waves:
+    """Cycles to write as an FST waveform.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    start, end : int
+        First cycle, and the one after the last, counted from power-up.
+    """
+
+    path: Path
+    start: int
+    end: int
 
 
 class ReplayError(SimulationError):
@@ -113,6 +130,8 @@ class Replay:
         Of a BinaryFILE, put as many messages in a frame as go in.
     library : Path, optional
         Library of another Verilog than that of `profile`.
+    waves : Waves, optional
+        Write a waveform of some cycles of the first pass; the replay is some 30 times slower.
 
     Raises
     ------
@@ -124,7 +143,9 @@ class Replay:
 
     def __init__(self, path: Path, *, profile: str = "sim", symbols: tuple[str, ...] | None = None,
                  ticks: Mapping[str, int] | None = None, lenient: bool = False,
-                 packed: bool = True, library: Path | None = None) -> None:
+                 packed: bool = True, library: Path | None = None,
+                 waves: Waves | None = None) -> None:
+        self.waves = waves
         self.capture = Capture(path)
         self.profile = profile
         self.lenient = lenient
@@ -178,7 +199,11 @@ class Replay:
         first = True
         while first or books:
             first = False
-            with Appliance(self.profile, library=self.library) as appliance:
+            waves = self.waves if summary.passes == 0 else None
+            with Appliance(self.profile, library=self.library,
+                           traced=waves is not None) as appliance:
+                if waves is not None:
+                    appliance.simulation.trace(waves.path, waves.start, waves.end)
                 watched, books = books[:appliance.symbols], books[appliance.symbols:]
                 total = found.records * (summary.passes + 1 + -(-len(books) // appliance.symbols))
                 appliance.watch([SymbolSettings(info.stock, info.locate, self.ticks[info.locate])
