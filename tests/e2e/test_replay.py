@@ -60,7 +60,7 @@ def test_symbols_can_be_chosen_and_text_is_for_people(tmp_path):
     done = tickwire("replay", data_path(*capture), "--bbo", rows, "--symbols", "AAPL,ABB",
                     "--tick", "AAPL=0.05")
     assert done.returncode == 0, done.stderr
-    assert "AAPL: tick 0.0500" in done.stderr
+    assert "tick 0.0500: AAPL\n" in done.stderr
     assert "2 symbols, 1 passes" in done.stdout
     found = rows.read_text().splitlines()
     locates = {line.split(",")[2] for line in found[1:]}
