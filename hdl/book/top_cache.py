@@ -251,12 +251,13 @@ class TopCache(wiring.Component):
         refilled = Signal()
         m.d.comb += [
             bare.eq(blocked & settled_row & refill.dry.bit_select(blocked_row, 1)),
-            abandoned.eq(blocked & settled_row & ~valid_3 &
-                         (rebuild.needed | failed_rows).bit_select(blocked_row, 1)),
             refilled.eq(settled_row & ~refill.empty.bit_select(blocked_row, 1)),
             rebuild.need.eq(refill.exhausted | bare),
             rebuild.need_row.eq(Mux(refill.exhausted, refill.exhausted_row, blocked_row)),
         ]
+        # With nothing in stage 2, stage 3 is free in the cycle after.
+        m.d.sync += abandoned.eq(blocked & settled_row & ~abandoned & ~valid_2 &
+                                 (rebuild.needed | failed_rows).bit_select(blocked_row, 1))
         with m.If(empties):
             m.d.sync += [blocked.eq(1), blocked_row.eq(row_3)]
         with m.Elif(abandoned | refilled):
@@ -313,7 +314,7 @@ class TopCache(wiring.Component):
         waits = unknown & (blocked | empties)
         gives_up = abandoned & waiting
         recovers = is_found & update.appended & record.none_cached
-        row_published = Mux(valid_3, row_3, blocked_row)
+        row_published = Mux(abandoned, blocked_row, row_3)
         symbol = row_published >> 1
         m.d.comb += [
             marks.eq(Mux(counts, Cat(change.overflow, change.suspect), 0)),
