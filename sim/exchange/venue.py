@@ -169,6 +169,10 @@ class Exchange:
 
     def advance(self, until_ns: int) -> None:
         """Do everything that is due before `until_ns`."""
+        self._do_before(until_ns)
+        self.now_ns = max(self.now_ns, until_ns)
+
+    def _do_before(self, until_ns: int) -> None:
         while (at_ns := self.next_ns) < until_ns:
             self.now_ns = at_ns
             if self._open and self._background.next_ns <= at_ns:
@@ -181,11 +185,11 @@ class Exchange:
             self._collect()
         self.feed.flush()
         self._collect()
-        self.now_ns = max(self.now_ns, until_ns)
 
     def receive(self, frame: TimedFrame) -> None:
-        """Take in a frame at the order port; everything before its time happens first."""
-        self.advance(frame.time_ns)
+        """Take in a frame at the order port; everything up to its time happens first."""
+        self._do_before(frame.time_ns + 1)
+        self.now_ns = max(self.now_ns, frame.time_ns)
         self._note(frame)
         if frame.line is Line.ORDER:
             self.server.receive(frame.frame, self.now_ns)
