@@ -58,7 +58,7 @@ class SessionSettings:
             If a value is wrong.
         """
         for field in ("local_port", "peer_port"):
-            if not 1 <= getattr(self, field) <= 0xFFFF:
+            if not 0 <= getattr(self, field) <= 0xFFFF:
                 raise wrong_field(field, "1 to 65535", getattr(self, field))
         if not 0 <= self.sequence < 2**64:
             raise wrong_field("sequence", "0 to 2**64 - 1", self.sequence)
@@ -81,6 +81,12 @@ class SessionSettings:
             **_text("sequence", str(self.sequence), _SEQUENCE, right=True),
             **({"user_ref_num": self.user_ref_num} if self.user_ref_num else {}),
         }
+
+    def missing(self) -> list[str]:
+        """Return the settings without which there can be no connection."""
+        nothing = {"local_mac": format_mac(0), "local_ip": format_ipv4(0), "local_port": 0,
+                   "peer_ip": format_ipv4(0), "peer_port": 0}
+        return [field for field, value in nothing.items() if getattr(self, field) == value]
 
     @classmethod
     def from_registers(cls, registers: Mapping[str, int]) -> "SessionSettings":

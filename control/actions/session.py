@@ -52,11 +52,12 @@ async def connect(appliance: Appliance, timeout_s: float, options: ChangeOptions
     Raises
     ------
     ControlError
-        SESSION_REFUSED, SESSION_TIMEOUT; the appliance does not go on trying then.
+        NOT_READY, SESSION_REFUSED, SESSION_TIMEOUT; the appliance does not go on trying then.
     """
     async with appliance.change(options) as apply:
         settings, view = await read_session(appliance)
-        settings.registers()    # are there addresses?
+        if missing := settings.missing():
+            raise ControlError(Reason.NOT_READY, f"cannot connect: set {', '.join(missing)}")
         if not apply or view.up:
             return view
         await appliance.device.write_many({"session.enable": 0})

@@ -42,7 +42,8 @@ class StatusServicer(pb_grpc.StatusServiceServicer):
         sequence = 0
         last: tuple[StatusView, int] | None = None
         while True:
-            seen = (await status(self._appliance), self._appliance.revision.number)
+            revision = self._appliance.revision.number   # never newer than the status
+            seen = (await status(self._appliance), revision)
             if seen != last:
                 yield pb.WatchStatusResponse(sequence=sequence, status=self._encode(seen[0]),
                                              revision=seen[1])

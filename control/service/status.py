@@ -48,7 +48,7 @@ def _number(code: grpc.StatusCode) -> int:
     return cast(tuple[int, str], code.value)[0]
 
 
-def error_of_call(error: aio.AioRpcError) -> ControlError:
+def error_of_call(error: grpc.Call) -> ControlError:
     """Return the error that a server has told, or what stands for one that it has not."""
     for key, value in error.trailing_metadata() or ():
         if key == DETAILS_KEY and isinstance(value, bytes):

@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from control.cli import main as command
+from control.cli.replay import run_process
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def started(monkeypatch):
         commands.append(arguments)
         return 1
 
-    monkeypatch.setattr(command, "_run", run)
+    monkeypatch.setattr("control.cli.replay.run_process", run)
     return commands
 
 
@@ -48,4 +49,4 @@ def test_wrong_usage_is_status_2(started, arguments):
 def test_status_is_that_of_the_process():
     for status in (0, 1, 3):
         code = f"import sys; sys.exit({status})"
-        assert command._run([sys.executable, "-c", code]) == status
+        assert run_process([sys.executable, "-c", code]) == status

@@ -1,0 +1,61 @@
+"""``tickwire feed``: set where market data come from."""
+
+from typing import Annotated
+
+import typer
+from tickwire.v1 import feed_service_pb2, feed_service_pb2_grpc
+
+from control.cli.environment import (
+    DryRunOption,
+    ExpectedOption,
+    Output,
+    OutputOption,
+    ServerOption,
+    TakeOverOption,
+    call,
+    change_of,
+    emit,
+)
+from control.cli.forms import given, noun
+
+__all__ = ["feed"]
+
+feed = noun("Example: tickwire feed set --group 233.54.12.111 --port 26477 --enable\n\nSet where "
+            "market data come from.")
+
+
+@feed.command("show", help="Example: tickwire feed show\n\nPrint the settings of the stream.")
+def feed_show(context: typer.Context, server: ServerOption = None,
+              output: OutputOption = Output.TEXT) -> None:
+    """Print the settings."""
+    emit(context, output, call(context, server, feed_service_pb2_grpc.FeedServiceStub, "GetFeed",
+                               feed_service_pb2.GetFeedRequest()))
+
+
+@feed.command("set", help="Example: tickwire feed set --group 233.54.12.111 --port 26477 "
+                          "--enable\n\nChange settings of the stream; those not given stay.")
+def feed_set(
+    context: typer.Context,
+    enable: Annotated[bool | None, typer.Option("--enable/--disable",
+                                                help="Accept market data.")] = None,
+    group: Annotated[str | None, typer.Option(help="IPv4 address of the stream.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="UDP port.")] = None,
+    session: Annotated[str | None, typer.Option(
+        help="MoldUDP64 session; empty takes that of the first packet.")] = None,
+    next_sequence: Annotated[int | None, typer.Option(
+        min=0, help="Sequence number expected next; 0 takes that of the first packet.")] = None,
+    cut_through: Annotated[bool | None, typer.Option(
+        "--cut-through/--store-and-forward",
+        help="Act before the frame's FCS has proved good.")] = None,
+    expected: ExpectedOption = None, dry_run: DryRunOption = False,
+    take_over: TakeOverOption = False, server: ServerOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Change settings of the stream."""
+    values, mask = given(enable=enable, group_ip=group, udp_port=port, session=session,
+                         next_sequence=next_sequence, cut_through=cut_through)
+    emit(context, output, call(
+        context, server, feed_service_pb2_grpc.FeedServiceStub, "UpdateFeed",
+        feed_service_pb2.UpdateFeedRequest(
+            feed=feed_service_pb2.Feed(**values), update_mask=mask,
+            change=change_of(expected, dry_run)), take_over=take_over))

@@ -1,0 +1,141 @@
+"""``tickwire limits``: set the limits of the risk gate."""
+
+from typing import Annotated
+
+import typer
+from google.protobuf.field_mask_pb2 import FieldMask
+from tickwire.v1 import limits_service_pb2, limits_service_pb2_grpc
+
+from control.cli.environment import (
+    DryRunOption,
+    ExpectedOption,
+    Output,
+    OutputOption,
+    ServerOption,
+    TakeOverOption,
+    call,
+    change_of,
+    emit,
+)
+from control.cli.forms import SymbolArgument, dollars, given, natural, noun
+from control.errors import wrong_field
+from control.units import parse_price
+
+__all__ = ["limits"]
+
+limits = noun("Example: tickwire limits set AAPL@XNAS --quantity 500\n\nSet the limits of the "
+              "risk gate.")
+
+
+@limits.command("list", help="Example: tickwire limits list --output json\n\nPrint the limits of "
+                             "all symbols that have any.")
+def limits_list(context: typer.Context, server: ServerOption = None,
+                output: OutputOption = Output.TEXT) -> None:
+    """Print the limits."""
+    emit(context, output, call(context, server, limits_service_pb2_grpc.LimitsServiceStub,
+                               "ListLimits", limits_service_pb2.ListLimitsRequest()))
+
+
+@limits.command("set", help="Example: tickwire limits set AAPL@XNAS --quantity 500 --value 250000 "
+                            "--collar 5 --collar-minimum 0.10 --long 2000 --short 2000 "
+                            "--open-orders 4\n\nSet limits of a symbol; once it has some, those "
+                            "not given stay.")
+def limits_set(
+    context: typer.Context, symbol: SymbolArgument,
+    quantity: Annotated[int | None, typer.Option(help="Largest order, shares.")] = None,
+    value: Annotated[str | None, typer.Option(
+        metavar="DOLLARS", help="Largest price times quantity.")] = None,
+    collar: Annotated[str | None, typer.Option(
+        metavar="PERCENT", help="Price band round the mid, rounded down to 2**-16.")] = None,
+    collar_minimum: Annotated[str | None, typer.Option(
+        metavar="DOLLARS", help="Least width of the band to each side.")] = None,
+    long: Annotated[int | None, typer.Option("--long", help="Largest position, shares.")] = None,
+    short: Annotated[int | None, typer.Option("--short",
+                                              help="Largest short position, shares.")] = None,
+    open_orders: Annotated[int | None, typer.Option(help="Most open orders.")] = None,
+    restricted: Annotated[bool | None, typer.Option("--restricted/--unrestricted",
+                                                    help="Let no order pass.")] = None,
+    expected: ExpectedOption = None, dry_run: DryRunOption = False,
+    take_over: TakeOverOption = False, server: ServerOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Set limits of a symbol."""
+    values, mask = given(
+        maximum_quantity=natural(quantity, "quantity"), maximum_value_e4=_money(value, "value"),
+        collar_fraction=_percent(collar), collar_minimum_e4=_money(collar_minimum,
+                                                                   "collar-minimum", 2**32),
+        maximum_long=natural(long, "long"), maximum_short=natural(short, "short"),
+        maximum_open_orders=natural(open_orders, "open-orders"), restricted=restricted)
+    full = {field.name for field in limits_service_pb2.Limits.DESCRIPTOR.fields}
+    if values.keys() >= full - {"symbol", "restricted"}:
+        mask = FieldMask()
+    emit(context, output, call(
+        context, server, limits_service_pb2_grpc.LimitsServiceStub, "UpdateLimits",
+        limits_service_pb2.UpdateLimitsRequest(
+            limits=limits_service_pb2.Limits(symbol=symbol, **values), update_mask=mask,
+            change=change_of(expected, dry_run)), take_over=take_over))
+
+
+def _money(text: str | None, option: str, limit: int = 2**64) -> int | None:
+    value = dollars(text, option)
+    if value is not None and not 0 <= value < limit:
+        raise wrong_field(option, "an amount of dollars that is not negative", text)
+    return value
+
+
+def _percent(text: str | None) -> int | None:
+    if text is None:
+        return None
+    hundredths = parse_price(text, "collar")    # 1e-4 of a percent
+    if not 0 <= hundredths < 1_000_000:
+        raise wrong_field("collar", "0 to 99.99 percent", text)
+    return hundredths * 65536 // 1_000_000
+
+
+@limits.command("revoke", help="Example: tickwire limits revoke AAPL@XNAS\n\nTake the limits of a "
+                               "symbol away: it may not be traded.")
+def limits_revoke(context: typer.Context, symbol: SymbolArgument, expected: ExpectedOption = None,
+                  dry_run: DryRunOption = False, take_over: TakeOverOption = False,
+                  server: ServerOption = None, output: OutputOption = Output.TEXT) -> None:
+    """Take limits away."""
+    emit(context, output, call(
+        context, server, limits_service_pb2_grpc.LimitsServiceStub, "RevokeLimits",
+        limits_service_pb2.RevokeLimitsRequest(symbol=symbol, change=change_of(expected, dry_run)),
+        take_over=take_over))
+
+
+@limits.command("session", help="Example: tickwire limits session --message-interval-ns 1000000 "
+                                "--watchdog-ns 1000000000\n\nPrint the limits of the session, or "
+                                "change those that are given.")
+def limits_session(
+    context: typer.Context,
+    message_interval_ns: Annotated[int | None, typer.Option(
+        help="Time between messages; 0 allows none.")] = None,
+    message_burst_ns: Annotated[int | None, typer.Option(
+        help="How far a burst may run ahead.")] = None,
+    hold_ns: Annotated[int | None, typer.Option(help="Longest wait for a verdict.")] = None,
+    watchdog_ns: Annotated[int | None, typer.Option(
+        help="Silence of the control plane that kills.")] = None,
+    expected: ExpectedOption = None, dry_run: DryRunOption = False,
+    take_over: TakeOverOption = False, server: ServerOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Print or change the limits of the session."""
+    stub = limits_service_pb2_grpc.LimitsServiceStub
+    wanted = {
+        "message_interval_ns": natural(message_interval_ns, "message-interval-ns"),
+        "message_burst_ns": natural(message_burst_ns, "message-burst-ns"),
+        "hold_ns": natural(hold_ns, "hold-ns"), "watchdog_timeout_ns": watchdog_ns,
+    }
+    if watchdog_ns is not None and not 0 <= watchdog_ns < 2**40:
+        raise wrong_field("watchdog-ns", f"0 to {2**40 - 1}", watchdog_ns)
+    if all(value is None for value in wanted.values()):
+        emit(context, output, call(context, server, stub, "GetSessionLimits",
+                                   limits_service_pb2.GetSessionLimitsRequest()))
+        return
+    values, mask = given(**wanted)
+    emit(context, output, call(
+        context, server, stub, "UpdateSessionLimits",
+        limits_service_pb2.UpdateSessionLimitsRequest(
+            limits=limits_service_pb2.SessionLimits(**values), update_mask=mask,
+            change=change_of(expected, dry_run)), take_over=take_over))

@@ -1,0 +1,222 @@
+"""Commands that watch and steer a running appliance."""
+
+from typing import Annotated
+
+import typer
+from tickwire.v1 import (
+    risk_service_pb2,
+    risk_service_pb2_grpc,
+    status_service_pb2,
+    status_service_pb2_grpc,
+    telemetry_service_pb2,
+    telemetry_service_pb2_grpc,
+)
+
+from control.cli.environment import (
+    DryRunOption,
+    ExpectedOption,
+    Output,
+    OutputOption,
+    ServerOption,
+    TakeOverOption,
+    call,
+    change_of,
+    emit,
+    environment_of,
+    stream,
+)
+from control.cli.output import plain
+from control.errors import ControlError, Reason, wrong_field
+
+__all__ = ["KILL", "WATCH", "add_to"]
+
+_RISK = risk_service_pb2_grpc.RiskServiceStub
+_TELEMETRY = telemetry_service_pb2_grpc.TelemetryServiceStub
+
+
+def status(context: typer.Context, server: ServerOption = None,
+           output: OutputOption = Output.TEXT) -> None:
+    """Print the appliance's status."""
+    emit(context, output, call(context, server, status_service_pb2_grpc.StatusServiceStub,
+                               "GetStatus", status_service_pb2.GetStatusRequest()))
+
+
+def counters(
+    context: typer.Context,
+    everything: Annotated[bool, typer.Option("--all", help="Also those that are zero.")] = False,
+    server: ServerOption = None, output: OutputOption = Output.TEXT,
+) -> None:
+    """Print the counters."""
+    emit(context, output, call(
+        context, server, _TELEMETRY, "ListCounters",
+        telemetry_service_pb2.ListCountersRequest(nonzero=not everything)))
+
+
+def latency(
+    context: typer.Context,
+    clear: Annotated[bool, typer.Option("--clear", help="Empty the histogram then.")] = False,
+    server: ServerOption = None, output: OutputOption = Output.TEXT,
+) -> None:
+    """Print the latency of the orders."""
+    emit(context, output, call(context, server, _TELEMETRY, "GetLatency",
+                               telemetry_service_pb2.GetLatencyRequest(clear=clear)))
+
+
+def positions(context: typer.Context, server: ServerOption = None,
+              output: OutputOption = Output.TEXT) -> None:
+    """Print positions, open orders and cash."""
+    emit(context, output, call(context, server, _TELEMETRY, "ListPositions",
+                               telemetry_service_pb2.ListPositionsRequest()))
+
+
+def arm(
+    context: typer.Context,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    expected: ExpectedOption = None, dry_run: DryRunOption = False,
+    take_over: TakeOverOption = False, server: ServerOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Let orders out."""
+    environment = environment_of(context)
+    if not yes and not dry_run and not environment.confirm("Arm: orders will go to the venue?"):
+        raise ControlError(Reason.NOT_READY, "not armed: not confirmed")
+    emit(context, output, call(
+        context, server, _RISK, "Arm",
+        risk_service_pb2.ArmRequest(change=change_of(expected, dry_run)), take_over=take_over))
+
+
+def disarm(context: typer.Context, server: ServerOption = None,
+           output: OutputOption = Output.TEXT) -> None:
+    """Let no order out any more."""
+    emit(context, output, call(context, server, _RISK, "Disarm", risk_service_pb2.DisarmRequest()))
+
+
+def cancel(context: typer.Context, server: ServerOption = None,
+           output: OutputOption = Output.TEXT) -> None:
+    """Ask for a cancel of every open order."""
+    emit(context, output, call(context, server, _RISK, "CancelAll",
+                               risk_service_pb2.CancelAllRequest()))
+
+
+KILL = typer.Typer(rich_markup_mode=None, invoke_without_command=True, help=(
+    "Example: tickwire kill --reason 'prices look wrong'\n\nLet no order out any more, latch, and "
+    "cancel what is open. Asks nothing. `tickwire kill clear` forgets it."))
+
+
+@KILL.callback()
+def kill(
+    context: typer.Context,
+    reason: Annotated[str, typer.Option(help="Why, for the records.")] = "",
+    server: ServerOption = None, output: OutputOption = Output.TEXT,
+) -> None:
+    """Kill, unless a command of the group follows."""
+    if context.invoked_subcommand is None:
+        emit(context, output, call(context, server, _RISK, "Kill",
+                                   risk_service_pb2.KillRequest(reason=reason)))
+
+
+@KILL.command("clear", help="Example: tickwire kill clear --reason 'feed is back' --position "
+                            "AAPL@XNAS=100\n\nForget a kill. Every position that is not zero must "
+                            "be given as the venue knows it. The appliance stays disarmed.")
+def kill_clear(
+    context: typer.Context,
+    reason: Annotated[str, typer.Option(help="Why it may be forgotten.")],
+    position: Annotated[list[str] | None, typer.Option(
+        metavar="SYMBOL=SHARES", help="A position that is not zero; may be repeated.")] = None,
+    expected: ExpectedOption = None, dry_run: DryRunOption = False,
+    take_over: TakeOverOption = False, server: ServerOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Forget a kill."""
+    rows = [_position(text) for text in position or []]
+    emit(context, output, call(
+        context, server, _RISK, "ClearKill",
+        risk_service_pb2.ClearKillRequest(reason=reason, positions=rows,
+                                          change=change_of(expected, dry_run)),
+        take_over=take_over))
+
+
+def _position(text: str) -> risk_service_pb2.ReconciledPosition:
+    symbol, _, shares = text.rpartition("=")
+    try:
+        return risk_service_pb2.ReconciledPosition(symbol=symbol, position=int(shares))
+    except ValueError:
+        raise wrong_field("position", "SYMBOL=SHARES, such as AAPL@XNAS=-100", text) from None
+
+
+WATCH = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=(
+    "Example: tickwire watch events --kind top_of_book --count 10\n\nFollow the status or the "
+    "event records."))
+
+CountOption = Annotated[int, typer.Option(min=0, help="End after so many; 0 goes on for ever.")]
+
+
+@WATCH.command("status", help="Example: tickwire watch status\n\nPrint the status, and again each "
+                              "time that it changes.")
+def watch_status(
+    context: typer.Context,
+    interval_ms: Annotated[int, typer.Option(min=10, max=60000, help="Time between looks.")] = 500,
+    count: CountOption = 0, server: ServerOption = None, output: OutputOption = Output.TEXT,
+) -> None:
+    """Follow the status."""
+    seen = 0
+
+    def take(answer: status_service_pb2.WatchStatusResponse) -> bool:
+        nonlocal seen
+        emit(context, output, answer)
+        seen += 1
+        return seen != count
+
+    stream(context, server, status_service_pb2_grpc.StatusServiceStub, "WatchStatus",
+           status_service_pb2.WatchStatusRequest(interval_ms=interval_ms), take)
+
+
+@WATCH.command("events", help="Example: tickwire watch events --kind top_of_book --count 10\n\n"
+                              "Print event records as they come, one a line.")
+def watch_events(
+    context: typer.Context,
+    kind: Annotated[list[str] | None, typer.Option(
+        help="Only this kind, such as top_of_book; may be repeated.")] = None,
+    count: CountOption = 0, server: ServerOption = None, output: OutputOption = Output.TEXT,
+) -> None:
+    """Follow the event records."""
+    seen = 0
+
+    def take(answer: telemetry_service_pb2.WatchEventsResponse) -> bool:
+        nonlocal seen
+        environment = environment_of(context)
+        if answer.dropped:
+            environment.say(f"{answer.dropped} records dropped: this reader is too slow")
+        for event in answer.events:
+            if output is Output.JSON:
+                emit(context, output, event)
+            else:
+                fields = " ".join(f"{name}={value}"
+                                  for name, value in plain(event)["fields"].items())
+                print(f"{event.kind} {event.symbol or '-'} {fields}", file=environment.stdout,
+                      flush=True)
+            seen += 1
+            if seen == count:
+                return False
+        return True
+
+    stream(context, server, _TELEMETRY, "WatchEvents",
+           telemetry_service_pb2.WatchEventsRequest(kinds=kind or []), take)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    for function, text in (
+        (status, "Example: tickwire status\n\nPrint what the appliance is and does."),
+        (counters, "Example: tickwire counters\n\nPrint the counters that are not zero."),
+        (latency, "Example: tickwire latency --output json\n\nPrint percentiles of the latency: "
+                  "start of the frame with the trigger to start of the order's frame, at the pins "
+                  "of the core."),
+        (positions, "Example: tickwire positions\n\nPrint positions, open orders and cash."),
+        (arm, "Example: tickwire arm --yes\n\nLet orders out; asks first."),
+        (disarm, "Example: tickwire disarm\n\nLet no order out any more; cancels pass."),
+        (cancel, "Example: tickwire cancel\n\nAsk for a cancel of every open order."),
+    ):
+        app.command(function.__name__, help=text)(function)
+    app.add_typer(KILL, name="kill")
+    app.add_typer(WATCH, name="watch")
