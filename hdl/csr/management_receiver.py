@@ -26,8 +26,8 @@ _LINE_STATS = ("frames_good", "bad_fcs", "runt", "oversize", "error_char", "bad_
 _FILTER_STATS = ("not_ipv4", "options", "bad_header_checksum", "fragments", "not_udp",
                  "other_destination", "bad_length", "bad_udp_checksum")
 #: Pulses of the receiver, without ``stat_``.
-RECEIVER_STATS = (*_LINE_STATS, *_FILTER_STATS, "tagged", "other_mac", "buffer_full",
-                  "arp_replies")
+RECEIVER_STATS = (*_LINE_STATS, *_FILTER_STATS, "tagged", "other_mac", "no_checksum",
+                  "buffer_full", "arp_replies")
 
 _IP, _UDP = MAC.size, MAC.size + IPV4.size
 _PAYLOAD = _UDP + UDP.size
@@ -42,8 +42,9 @@ class ManagementReceiver(wiring.Component):
 
     Latency: 9 cycles, word that completes the last beat to the transfer of the first beat out of
     the buffer; then a beat a cycle, and 3 cycles to `datagrams.valid`. A frame is for us if its
-    destination is our MAC address, without a VLAN tag, and it passes :class:`UdpFilter`. While a
-    datagram waits to be taken, others wait in the buffer; what finds it full is dropped.
+    destination is our MAC address, it has no VLAN tag and a UDP checksum, and it passes
+    :class:`UdpFilter`. While a datagram waits to be taken, others wait in the buffer; what finds it
+    full is dropped.
 
     Members
     -------
@@ -59,8 +60,8 @@ class ManagementReceiver(wiring.Component):
         Our addresses and UDP port.
     stat_* : ``Out(1)``
         Pulses of the receiver (``frames_good`` to ``fault``), of the filter (``not_ipv4``, which
-        ARP is, to ``bad_udp_checksum``), and ``tagged``, ``other_mac`` (a datagram that is not for
-        us), ``buffer_full`` (one that is, and is lost), ``arp_replies``.
+        ARP is, to ``bad_udp_checksum``), and ``tagged``, ``other_mac``, ``no_checksum`` (datagrams
+        that are refused), ``buffer_full`` (one that is not, and is lost), ``arp_replies``.
     """
 
     def __init__(self):
@@ -105,17 +106,22 @@ class ManagementReceiver(wiring.Component):
             beats.p.data.word_select(byte, 8) for byte in reversed(range(6))))
         with m.If(beats.valid & beats.p.first):
             m.d.sync += ours.eq(destination == self.cfg_mac)
+        checksum = capture(m, beats, arp.index, _UDP, UDP.field("checksum"))
+        checked = Signal()
+        m.d.sync += checked.eq(checksum != 0)
         untagged = checks.info.payload_offset == _PAYLOAD
         sound = checks.judged.valid & checks.judged.p.good & checks.judged.p.wanted
         m.d.comb += [
             buffer.verdicts.valid.eq(checks.judged.valid),
             buffer.verdicts.p.good.eq(checks.judged.p.good),
-            buffer.verdicts.p.wanted.eq(checks.judged.p.wanted & ours & untagged),
+            buffer.verdicts.p.wanted.eq(checks.judged.p.wanted & ours & untagged
+                                          & checked),
             self.stat_buffer_full.eq(buffer.stat_dropped),
             self.stat_arp_replies.eq(arp.stat_replies),
         ]
         m.d.sync += [self.stat_tagged.eq(sound & ~untagged),
-                     self.stat_other_mac.eq(sound & untagged & ~ours)]
+                     self.stat_other_mac.eq(sound & untagged & ~ours),
+                     self.stat_no_checksum.eq(sound & untagged & ours & ~checked)]
         for source, names in ((receiver, _LINE_STATS), (checks, _FILTER_STATS)):
             for name in names:
                 m.d.comb += getattr(self, f"stat_{name}").eq(getattr(source, f"stat_{name}"))
