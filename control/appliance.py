@@ -6,11 +6,13 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from control.broker import EventBroker
+from control.broker import EventBroker, decode_event
 from control.changes import Revision, WriterLease
 from control.device import Device, Transport
 from control.errors import ControlError, Reason
+from control.orders import OrderLog
 from control.symbols import WatchedSymbol, find, symbol_of
+from proto.events import HEADER, EventKind
 
 __all__ = ["Appliance", "ChangeOptions", "LoadedModel"]
 
@@ -18,6 +20,8 @@ _LOG = logging.getLogger(__name__)
 
 #: Heartbeats between two questions whether the appliance still answers.
 _BEATS_PER_QUESTION = 10
+
+_KIND = HEADER.field("kind").offset
 
 #: After these the appliance may have been changed although the change failed.
 _HALFWAY = (Reason.READBACK_DIFFERS, Reason.DEVICE_UNREACHABLE, Reason.SWAP_REFUSED)
@@ -63,6 +67,8 @@ class Appliance:
         Reason given for the last kill.
     broker : EventBroker
         Event records.
+    orders : OrderLog
+        Orders, as the records tell them.
     """
 
     def __init__(self, device: Device, *, clock: Callable[[], float],
@@ -73,6 +79,7 @@ class Appliance:
         self.models: dict[int, LoadedModel] = {}
         self.kill_reason = ""
         self.broker = EventBroker()
+        self.orders = OrderLog()
         self._clock = clock
         self._heartbeat_s = heartbeat_s
         self._one = asyncio.Lock()
@@ -196,3 +203,6 @@ class Appliance:
     async def _collect(self) -> None:
         async for record in self.transport.events():
             self.broker.publish(record)
+            if record[_KIND] != EventKind.TOP_OF_BOOK:
+                event = decode_event(record)
+                self.orders.take(event.kind, event.fields)

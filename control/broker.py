@@ -101,31 +101,38 @@ class EventBroker:
     Attributes
     ----------
     lost : int
-        Records missing, by their own sequence numbers.
+        Records of class 1 missing, by their own sequence numbers: must be 0.
+    skipped : int
+        Records of class 2 missing: the appliance could not send them all.
     received : int
         Records that came.
     """
 
     def __init__(self) -> None:
         self.lost = 0
+        self.skipped = 0
         self.received = 0
-        self._next: int | None = None
+        self._next: dict[bool, int] = {}    # by class: of class 2 or not
         self._subscriptions: set[Subscription] = set()
 
     def publish(self, record: bytes) -> None:
         """Take a record of the appliance."""
-        sequence = HEADER.decode_from(record)["event_sequence"]
+        head = HEADER.decode_from(record)
+        sequence, sampled = head["event_sequence"], head["kind"] == EventKind.TOP_OF_BOOK
         assert isinstance(sequence, int)
-        if self._next is not None:
-            self.lost += (sequence - self._next) % _SEQUENCES
-        self._next = (sequence + 1) % _SEQUENCES
+        missing = (sequence - self._next.get(sampled, sequence)) % _SEQUENCES
+        if sampled:
+            self.skipped += missing
+        else:
+            self.lost += missing
+        self._next[sampled] = (sequence + 1) % _SEQUENCES
         self.received += 1
         for subscription in self._subscriptions:
             subscription.put(record)
 
     def restart(self) -> None:
-        """Expect any sequence number next: the way to the appliance was interrupted."""
-        self._next = None
+        """Expect any sequence numbers next: the way to the appliance was interrupted."""
+        self._next.clear()
 
     @contextmanager
     def subscribe(self, capacity: int = 16384) -> Generator[Subscription]:

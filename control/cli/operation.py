@@ -69,6 +69,19 @@ def positions(context: typer.Context, server: ServerOption = None,
                                telemetry_service_pb2.ListPositionsRequest()))
 
 
+def orders(
+    context: typer.Context,
+    still_open: Annotated[bool, typer.Option("--open", help="Only those that may still be "
+                                             "executed.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, the latest.")] = 100,
+    server: ServerOption = None, output: OutputOption = Output.TEXT,
+) -> None:
+    """Print the order log."""
+    emit(context, output, call(
+        context, server, _TELEMETRY, "ListOrders",
+        telemetry_service_pb2.ListOrdersRequest(open=still_open, limit=limit)))
+
+
 def arm(
     context: typer.Context,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
@@ -213,6 +226,8 @@ def add_to(app: typer.Typer) -> None:
                   "start of the frame with the trigger to start of the order's frame, at the pins "
                   "of the core."),
         (positions, "Example: tickwire positions\n\nPrint positions, open orders and cash."),
+        (orders, "Example: tickwire orders --open\n\nPrint the order log: orders, positions, cash "
+                 "and refusals as the event records tell them."),
         (arm, "Example: tickwire arm --yes\n\nLet orders out; asks first."),
         (disarm, "Example: tickwire disarm\n\nLet no order out any more; cancels pass."),
         (cancel, "Example: tickwire cancel\n\nAsk for a cancel of every open order."),

@@ -11,13 +11,15 @@ from control.appliance import Appliance
 from control.broker import DecodedEvent, decode_event
 from control.errors import wrong_field
 from control.latency import percentiles
-from control.service.requests import Context
+from control.orders import LoggedOrder
+from control.service.requests import Context, within
 from control.units import cycles_to_ns
 from proto.events import EventKind
 
 __all__ = ["TelemetryServicer"]
 
 _MOST_EVENTS = 256
+_MOST_ORDERS = 1000
 
 
 class TelemetryServicer(pb_grpc.TelemetryServiceServicer):
@@ -53,6 +55,22 @@ class TelemetryServicer(pb_grpc.TelemetryServiceServicer):
             positions=[_encode_position(row) for row in account.rows],
             cash_e4=account.cash_e4, turnover_e4=account.turnover_e4)
 
+    async def ListOrders(self, request: pb.ListOrdersRequest,
+                         context: Context) -> pb.ListOrdersResponse:
+        limit = within("limit", request.limit, 1, _MOST_ORDERS, _MOST_ORDERS)
+        log = self._appliance.orders
+        names = {index: symbol.name
+                 for index, symbol in (await self._appliance.watched()).items()}
+        chosen = list(log.open_orders() if request.open else log.orders.values())[-limit:]
+        return pb.ListOrdersResponse(
+            orders=[_encode_order(order, names) for order in chosen],
+            positions=[pb.LoggedPosition(symbol=names.get(index, str(index)), position=shares)
+                       for index, shares in sorted(log.positions.items()) if shares],
+            refusals=[pb.Refusals(check=check, count=count)
+                      for check, count in sorted(log.refusals.items())],
+            total=len(log.orders), refused=log.refused, cash_e4=log.cash_e4,
+            turnover_e4=log.turnover_e4, unexplained=log.unexplained)
+
     async def WatchEvents(self, request: pb.WatchEventsRequest,
                           context: Context) -> AsyncIterator[pb.WatchEventsResponse]:
         known = [kind.name.lower() for kind in EventKind] + ["unknown"]
@@ -78,6 +96,12 @@ class TelemetryServicer(pb_grpc.TelemetryServiceServicer):
 def _encode_position(row: readings.PositionRow) -> pb.Position:
     values = asdict(row)
     return pb.Position(symbol=values.pop("name"), **values)
+
+
+def _encode_order(order: LoggedOrder, names: dict[int, str]) -> pb.Order:
+    values = asdict(order)
+    index = values.pop("symbol_index")
+    return pb.Order(symbol=names.get(index, str(index)), **values)
 
 
 def _encode_event(event: DecodedEvent, names: dict[int, str]) -> pb.Event:

@@ -10,7 +10,8 @@ import pytest
 from control.cli.main import app, run
 from control.errors import ExitStatus
 from control.models import linear_model
-from proto.events import EVENTS, EventKind
+from proto.checks import Check
+from proto.events import EVENTS, AnswerCode, EventKind, OrderFlag
 from proto.features import FEATURES
 from proto.session_states import TcpState
 from tests.unit.control.fake_appliance import FakeAppliance
@@ -318,9 +319,10 @@ def test_events_are_watched(plant):
     plant.until(lambda: plant.appliance.broker._subscriptions)
     for number in range(2):
         plant.call(plant.fake.record, event(number))
-    unknown = bytearray(event(2))
-    unknown[1] = 250
-    plant.call(plant.fake.record, bytes(unknown))
+    for number in (0, 2):
+        unknown = bytearray(event(number))
+        unknown[1] = 250
+        plant.call(plant.fake.record, bytes(unknown))
     plant.call(plant.fake.record, event(4))
     watcher.join(10)
     status, out, _ = found[0]
@@ -332,6 +334,50 @@ def test_events_are_watched(plant):
     assert bytes.fromhex(rows[0]["record"]) == event(0)
     assert struct.unpack_from("<I", event(4), 4)[0] == 4
     assert plant.json("status")["status"]["events_lost"] == 1
+
+
+def order_event(kind, **values):
+    layout = EVENTS[kind]
+    return layout.encode({**dict.fromkeys((field.name for field in layout), 0),
+                          "schema_version": 1, "kind": kind, **values})
+
+
+def test_the_order_log_follows_the_records(plant):
+    plant.json("symbols", "set", "AAPL")
+    sent, answered = EventKind.ORDER_SENT, EventKind.VENUE_ANSWER
+    records = [
+        order_event(sent, user_ref_num=1, quantity=100, price=1_000_000, latency=17, epoch=3),
+        order_event(answered, user_ref_num=1, answer=AnswerCode.ACCEPTED),
+        order_event(answered, user_ref_num=1, answer=AnswerCode.EXECUTED, quantity=60,
+                    price=999_900),
+        order_event(sent, user_ref_num=2, quantity=50, price=1_000_100,
+                    flags=OrderFlag.SELL | OrderFlag.DAY),
+        order_event(EventKind.ORDER_REFUSED, mask=Check.COLLAR.mask | Check.KILLED.mask, count=3),
+        order_event(sent, user_ref_num=2, flags=OrderFlag.CANCEL | OrderFlag.SELL),
+        order_event(answered, user_ref_num=1, answer=AnswerCode.CANCELED, quantity=40,
+                    reason=ord("I")),
+        order_event(answered, user_ref_num=2, answer=AnswerCode.EXECUTED, quantity=10,
+                    price=1_000_200),
+        order_event(answered, user_ref_num=9, answer=AnswerCode.ACCEPTED),
+    ]
+    for number, record in enumerate(records):
+        plant.call(plant.fake.record, record[:4] + struct.pack("<I", number) + record[8:])
+    plant.until(lambda: plant.appliance.broker.received == len(records))
+    log = plant.json("orders")
+    first, second = log["orders"]
+    assert (first["status"], first["executed_quantity"], first["open_quantity"]) == (
+        "canceled", 60, 0)
+    assert (first["reason"], first["latency_cycles"], first["epoch"]) == (ord("I"), 17, 3)
+    assert (second["sell"], second["day"], second["cancel_sent"]) == (True, True, True)
+    assert second["open_quantity"] == 40 and second["symbol"] == "AAPL@XNAS"
+    assert log["positions"] == [{"symbol": "AAPL@XNAS", "position": 50}]
+    assert log["cash_e4"] == 10 * 1_000_200 - 60 * 999_900
+    assert log["turnover_e4"] == 10 * 1_000_200 + 60 * 999_900
+    assert log["refusals"] == [{"check": "collar", "count": 3}, {"check": "killed", "count": 3}]
+    assert (log["total"], log["refused"], log["unexplained"]) == (2, 3, 1)
+    assert [order["user_ref_num"] for order in plant.json("orders", "--open")["orders"]] == [2]
+    assert plant.json("orders", "--limit", "1")["orders"] == [second]
+    assert plant.json("status")["status"]["events_lost"] == 0
 
 
 def test_status_is_watched(plant):

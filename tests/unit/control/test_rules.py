@@ -28,7 +28,7 @@ from hdl.book.tick import reciprocal as hardware_reciprocal
 from hdl.net.tcp_connection import CloseReason as HardwareCloseReason
 from hdl.net.tcp_connection import TcpState as HardwareTcpState
 from hdl.order.soupbin_session import SessionState as HardwareSessionState
-from proto.events import HEADER
+from proto.events import HEADER, EventKind
 from proto.registers import register_map
 from proto.session_states import CloseReason, SessionState, TcpState
 
@@ -188,6 +188,9 @@ def test_lost_records_are_counted_even_over_the_end_of_the_numbers():
     for number in (2**32 - 2, 2**32 - 1, 2):
         broker.publish(record(number))
     assert (broker.lost, broker.received) == (2, 3)
+    for number in (5, 6, 9):
+        broker.publish(record(number, kind=EventKind.TOP_OF_BOOK))   # numbers of their own
+    assert (broker.lost, broker.skipped) == (2, 2)
     broker.restart()
     broker.publish(record(77))
     assert broker.lost == 2
