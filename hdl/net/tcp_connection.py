@@ -290,7 +290,8 @@ class TcpConnection(wiring.Component):
                      waited.eq((age >= self.cfg_time_wait_ns) & (blank == 0))]
         alive = ((state != TcpState.CLOSED) & (state != TcpState.RESOLVE)
                  & (state != TcpState.TIME_WAIT))
-        with m.If(late & running & alive & (blank == 0)):
+        # A time that went by before there was anything to wait for is none.
+        with m.If(late & running & ran & alive & (blank == 0)):
             m.d.comb += self._restart.eq(1)
             m.d.sync += [late.eq(0), self._retries.eq(self._retries + 1)]
             with m.If(~self._rto[-1]):

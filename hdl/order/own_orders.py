@@ -264,8 +264,8 @@ class OwnOrders(wiring.Component):
                 m.next = "EVALUATE"
 
             with m.State("EVALUATE"):
-                self._evaluate(m, order, answer, entry, known, is_order, is_load, taken, filled,
-                               added, ends)
+                self._evaluate(m, order, answer, entry, known & ~is_load & ~is_walk, is_order,
+                               taken, filled, added, ends)
                 m.d.sync += [
                     Value.cast(before).eq(Value.cast(for_update.data)),
                     symbol_index.eq(for_update.addr),
@@ -348,8 +348,7 @@ class OwnOrders(wiring.Component):
                 m.next = "IDLE"
         return m
 
-    def _evaluate(self, m, order, answer, entry, known, is_order, is_load, taken, filled, added,
-                  ends):
+    def _evaluate(self, m, order, answer, entry, is_answer, is_order, taken, filled, added, ends):
         """Find what an item does to its order; clear everything first."""
         open_left = Mux(entry.live, entry.open, 0)
         exceeds = answer.quantity > open_left
@@ -357,7 +356,7 @@ class OwnOrders(wiring.Component):
         m.d.sync += [taken.eq(0), filled.eq(0), added.eq(0), ends.eq(0)]
         with m.If(is_order):
             m.d.sync += [added.eq(order.quantity), self.unexpected.eq(entry.live)]
-        with m.Elif(~is_load & known), m.Switch(answer.kind):
+        with m.Elif(is_answer), m.Switch(answer.kind):
             with m.Case(AnswerKind.EXECUTED):
                 m.d.sync += [filled.eq(answer.quantity), taken.eq(part),
                              ends.eq(entry.live & (answer.quantity >= open_left)),

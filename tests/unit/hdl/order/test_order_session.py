@@ -519,6 +519,23 @@ def test_enter_orders_leave_every_sixteen_cycles_and_wait_at_most_eighteen_for_a
     assert {after - before for before, after in pairwise(cycles)} == {16}
 
 
+def test_what_follows_a_long_silence_is_sent_once():
+    bench = SessionBench()
+
+    async def scenario():
+        answer_orders(bench)
+        await bench.until(bench.up)
+        for number in range(3):
+            await bench.step(200)
+            bench.skipped_ns += 500_000     # many times the retransmission time
+            await bench.step(20)
+            bench.request(**enter(number))
+            await bench.until(lambda count=number + 1: len(bench.answers) == count)
+
+    bench.run(scenario)
+    assert "stat_connection_retransmitted" not in bench.stats
+
+
 def test_no_order_leaves_while_lost_data_are_outstanding():
     bench = SessionBench()
 

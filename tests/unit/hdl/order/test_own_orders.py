@@ -188,6 +188,31 @@ def test_a_sweep_cancels_every_live_order_under_stalls(seed):
     assert len(seen) == 6
 
 
+@pytest.mark.parametrize("kind", ["EXECUTED", "CANCELED", "BROKEN"])
+def test_a_sweep_does_not_take_the_last_answer_again(kind):
+    # Numbers below the size: the slot walked is the number itself, so that it looks like an answer.
+    dut = OwnOrders(PROFILE, size=SIZE)
+    bench = Bench(dut)
+
+    async def check(ctx):
+        await bench.start(ctx)
+        for number in (1, 2, 3):
+            await bench.send(ctx, number, 0, 0, 50, 10_000)
+            await bench.answer(ctx, kind, number, 50, 10_000)
+        await bench.tick(ctx, 40)
+        before = dict(bench.pulses)
+        assert before["unexpected"] == before["overfilled"] == 0
+        ctx.set(dut.sweep, 1)
+        ctx.set(dut.cancels.ready, 1)
+        await bench.tick(ctx)
+        ctx.set(dut.sweep, 0)
+        await bench.tick(ctx, 60)
+        assert not ctx.get(dut.sweeping)
+        assert bench.pulses == before
+
+    run(dut, check)
+
+
 def test_answers_that_come_too_fast_are_reported_lost():
     dut = OwnOrders(PROFILE, size=SIZE)
     bench = Bench(dut)
