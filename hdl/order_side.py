@@ -234,10 +234,10 @@ class OrderSide(wiring.Component):
 
     def _wide(self, name: str, width: int) -> Value:
         """Return registers ``<name>_lo`` and ``<name>_hi`` as one value."""
-        return Cat(getattr(self, f"{name}_lo"), getattr(self, f"{name}_hi"))[:width]
+        return Value.cast(Cat(getattr(self, f"{name}_lo"), getattr(self, f"{name}_hi"))[:width])
 
     def _text(self, name: str, words: int) -> Value:
-        return Cat(getattr(self, f"{name}_{n}") for n in range(words))
+        return Value.cast(Cat(getattr(self, f"{name}_{n}") for n in range(words)))
 
     def _causes(self, m, decision) -> Value:
         """Connect ``risk.cause``; return its bits, which are in the order of the register."""
@@ -247,7 +247,7 @@ class OrderSide(wiring.Component):
         fields = next(register for register in RISK.registers if register.name == "cause").fields
         for field in fields:
             m.d.comb += getattr(self, f"risk_cause_{field.name}").eq(bits[field.name])
-        return Cat(bits[field.name] for field in fields)
+        return Value.cast(Cat(bits[field.name] for field in fields))
 
     def _counts(self, m, **parts) -> None:
         """Connect the pulses of the counters."""

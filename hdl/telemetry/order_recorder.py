@@ -265,7 +265,7 @@ def _pack(fields, values, *, more=None) -> Value:
         value = C(0, field.bits) if field.name == "reserved" else Value.cast(values[field.name])
         parts.append(value[:field.bits] if len(value) >= field.bits
                      else Cat(value, C(0, field.bits - len(value))))
-    return Cat(*parts) if more is None else Cat(*parts, more)
+    return Value.cast(Cat(*parts) if more is None else Cat(*parts, more))
 
 
 def _body(message, values) -> Value:
