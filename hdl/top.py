@@ -8,6 +8,7 @@ from hdl.book.book import Book
 from hdl.book.tick import TickConfig
 from hdl.csr.bridge import CsrBridge
 from hdl.csr.bus import CsrBus
+from hdl.csr.management_side import ManagementSide
 from hdl.feed.feed_handler import FeedHandler
 from hdl.feed.feed_health import FeedHealth
 from hdl.net.datagram_receiver import DatagramReceiver
@@ -88,10 +89,15 @@ class Top(wiring.Component):
         XGMII of the order port; domain ``rx``.
     order_tx_data, order_tx_control : ``Out``
         XGMII of the order port.
+    management_rx_data, management_rx_control : ``In``
+        XGMII of the management port; domain ``rx``.
+    management_tx_data, management_tx_control : ``Out``
+        XGMII of the management port.
     csr_* : see :data:`~hdl.csr.bus.CsrBus`
-        Registers.
+        Registers, for a simulation; a board ties them to zero.
     events_payload, events_valid, events_ready
-        Event records, 64 bytes each, byte 0 in the lowest bits.
+        Event records, 64 bytes each, byte 0 in the lowest bits, while no host has a session on the
+        management port; a board ties ready to zero.
     feed_ready : ``Out(1)``
         A replay may send the next frame and will lose nothing.
     idle : ``Out(1)``
@@ -114,6 +120,10 @@ class Top(wiring.Component):
             "order_rx_control":  In(8),
             "order_tx_data":     Out(64),
             "order_tx_control":  Out(8),
+            "management_rx_data":    In(64),
+            "management_rx_control": In(8),
+            "management_tx_data":    Out(64),
+            "management_tx_control": Out(8),
             **{f"csr_{name}": (In if member.flow == Out else Out)(member.shape)
                for name, member in bus.items()},
             "events_payload":    Out(8 * EVENT_BYTES),
@@ -144,6 +154,7 @@ class Top(wiring.Component):
         m.submodules.health = health = FeedHealth()
         m.submodules.orders = orders = OrderSide(profile)
         m.submodules.merger = merger = EventMerger()
+        m.submodules.management = management = ManagementSide(profile)
         parts = {"receiver": receiver, "feed": feed, "book": book, "recorder": recorder,
                  "elastic": elastic}
 
@@ -165,10 +176,11 @@ class Top(wiring.Component):
             feed.context_tag.eq(recorder.context_tag),
             recorder.context.eq(feed.context),
             recorder.now_cycles.eq(self.now_cycles),
-            self.events_payload.eq(merger.events.payload),
-            self.events_valid.eq(merger.events.valid),
-            merger.events.ready.eq(self.events_ready),
+            self.events_payload.eq(management.events.payload),
+            self.events_valid.eq(management.events.valid),
+            management.events.ready.eq(self.events_ready),
         ]
+        connect(m, merger.events, management.records)
         connect(m, orders.events, merger.first)
         connect(m, recorder.events, merger.second)
 
@@ -197,6 +209,7 @@ class Top(wiring.Component):
         m.d.comb += book.stale_symbols.eq(
             feed.stale_symbols | feed.stream_stale.replicate(profile.symbols))
 
+        self._management(m, csr, management, clock)
         self._settings(m, csr, receiver, feed, book)
         self._order_settings(m, csr, orders, feed, health)
 
@@ -225,21 +238,36 @@ class Top(wiring.Component):
         ]
         for counter, (part, pulse) in _COUNTERS.items():
             m.d.comb += csr.counts[csr.count_slice(counter)].eq(getattr(parts[part], pulse))
-        for bit, counter in enumerate(orders.counters):
-            m.d.comb += csr.counts[csr.count_slice(counter)].eq(orders.counts[bit])
+        for side in (orders, management):
+            for bit, counter in enumerate(side.counters):
+                m.d.comb += csr.counts[csr.count_slice(counter)].eq(side.counts[bit])
 
         return m
+
+    def _management(self, m: Module, csr: CsrBridge, management: ManagementSide,
+                    clock: NanosecondClock) -> None:
+        """Connect what reaches the registers."""
+        direct = management.direct
+        m.d.comb += [
+            direct.address.eq(self.csr_address), direct.write_data.eq(self.csr_write_data),
+            direct.write.eq(self.csr_write), direct.read.eq(self.csr_read),
+            self.csr_read_data.eq(direct.read_data),
+            management.management_rx_data.eq(self.management_rx_data),
+            management.management_rx_control.eq(self.management_rx_control),
+            self.management_tx_data.eq(management.management_tx_data),
+            self.management_tx_control.eq(management.management_tx_control),
+            management.now_ns.eq(clock.now_ns),
+            management.mac.eq(Cat(csr.management_mac_lo, csr.management_mac_hi)),
+            management.address.eq(csr.management_address),
+            management.udp_port.eq(csr.management_udp_port),
+            csr.management_state_open.eq(management.open),
+        ]
+        connect(m, management.bus, csr.bus)
 
     def _settings(self, m: Module, csr: CsrBridge, receiver: DatagramReceiver, feed: FeedHandler,
                   book: Book) -> None:
         """Connect the registers to what they set."""
         m.d.comb += [
-            csr.bus.address.eq(self.csr_address),
-            csr.bus.write_data.eq(self.csr_write_data),
-            csr.bus.write.eq(self.csr_write),
-            csr.bus.read.eq(self.csr_read),
-            self.csr_read_data.eq(csr.bus.read_data),
-
             receiver.cfg_cut_through.eq(csr.control_fcs_mode),
             receiver.cfg_strict.eq(csr.control_strict),
             receiver.cfg_max_frame_bytes.eq(csr.control_max_frame_bytes),

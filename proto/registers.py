@@ -7,6 +7,7 @@ whose ``map_hash`` differs from that of the map is refused.
 """
 
 from proto.counters import COUNTERS
+from proto.management_registers import MANAGEMENT
 from proto.register_forms import flags as _flags
 from proto.register_forms import wide as _wide
 from proto.register_forms import word as _word
@@ -167,5 +168,5 @@ def register_map(*, symbols: int) -> RegisterMap:
     if not 1 <= symbols <= 1024:
         raise RegisterError(f"symbols must be 1 to 1024, was {symbols}")
     return RegisterMap((_identity(symbols), _CONTROL, _FEED, _ORDER_TABLE, _counters(),
-                        MODEL, RISK, SESSION, LATENCY, ACCOUNT, _symbols(symbols),
+                        MODEL, RISK, SESSION, LATENCY, ACCOUNT, MANAGEMENT, _symbols(symbols),
                         strategy_block(symbols), limits_block(symbols), positions_block(symbols)))

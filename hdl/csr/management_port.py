@@ -17,14 +17,11 @@ from hdl.net.xgmii import IDLE_WORD, XgmiiWord
 from hdl.net.xgmii_transmitter import XgmiiTransmitter
 from hdl.profile import Profile
 from proto.events import EVENT_BYTES
+from proto.management_registers import DEFAULT_ADDRESS, DEFAULT_MAC
 from proto.registers import register_map
 from proto.wire.management import HEARTBEAT_REGISTER, LEASE_NS, RETRANSMIT_NS, UDP_PORT
 
-__all__ = ["DEFAULT_ADDRESS", "DEFAULT_MAC", "ManagementPort"]
-
-#: Addresses after a reset: a locally administered MAC address, and 192.168.1.10.
-DEFAULT_MAC = 0x02_54_49_43_4B_01
-DEFAULT_ADDRESS = 0xC0_A8_01_0A
+__all__ = ["ManagementPort"]
 
 
 class ManagementPort(wiring.Component):

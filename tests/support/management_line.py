@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import ARP, Ether
 
-from hdl.csr.management_port import DEFAULT_ADDRESS, DEFAULT_MAC
+from proto.management_registers import DEFAULT_ADDRESS, DEFAULT_MAC
 from proto.wire.management import HEADER, MAGIC, UDP_PORT, VERSION
 
 __all__ = ["HOSTS", "Host", "arp_request", "datagram", "frame", "payload_of"]
