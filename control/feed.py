@@ -27,6 +27,8 @@ class FeedSettings:
         Number expected next; 0 takes that of the first packet.
     cut_through : bool
         Messages act before the frame's FCS has proved good.
+    timeout_ns : int
+        Longest silence before no order leaves; 0 never lets one leave.
     """
 
     enable: bool
@@ -35,6 +37,7 @@ class FeedSettings:
     session: str = ""
     next_sequence: int = 1
     cut_through: bool = False
+    timeout_ns: int = 15_000_000_000
 
     def registers(self) -> dict[str, int]:
         """Return the registers by their names in the map, ``feed.enable`` last.
@@ -50,6 +53,8 @@ class FeedSettings:
             raise wrong_field("session", f"at most {_SESSION} ASCII characters", self.session)
         if not 0 <= self.next_sequence < 2**64:
             raise wrong_field("next_sequence", "0 to 2**64 - 1", self.next_sequence)
+        if not 0 <= self.timeout_ns < 2**40:
+            raise wrong_field("timeout_ns", "0 to 2**40 - 1", self.timeout_ns)
         session = self.session.encode("ascii").ljust(_SESSION)
         sequence = self.next_sequence or 1
         return {
@@ -64,6 +69,8 @@ class FeedSettings:
             "feed.next_sequence_lo": sequence & 0xFFFFFFFF,
             "feed.next_sequence_hi": sequence >> 32,
             "feed.load_sequence": 1,
+            "feed.timeout_lo": self.timeout_ns & 0xFFFFFFFF,
+            "feed.timeout_hi": self.timeout_ns >> 32,
             "feed.enable": int(self.enable),
         }
 
@@ -80,4 +87,5 @@ class FeedSettings:
             session=("" if registers["session_learn"]
                      else session.rstrip(b"\0 ").decode("latin-1")),
             next_sequence=0 if registers["sequence_learn"] else sequence,
-            cut_through=bool(fcs_mode & 1))
+            cut_through=bool(fcs_mode & 1),
+            timeout_ns=registers["timeout_hi"] << 32 | registers["timeout_lo"])

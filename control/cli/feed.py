@@ -47,13 +47,16 @@ def feed_set(
     cut_through: Annotated[bool | None, typer.Option(
         "--cut-through/--store-and-forward",
         help="Act before the frame's FCS has proved good.")] = None,
+    timeout_ns: Annotated[int | None, typer.Option(
+        min=0, max=2**40 - 1, help="Silence of the feed after which no order leaves.")] = None,
     expected: ExpectedOption = None, dry_run: DryRunOption = False,
     take_over: TakeOverOption = False, server: ServerOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Change settings of the stream."""
     values, mask = given(enable=enable, group_ip=group, udp_port=port, session=session,
-                         next_sequence=next_sequence, cut_through=cut_through)
+                         next_sequence=next_sequence, cut_through=cut_through,
+                         timeout_ns=timeout_ns)
     emit(context, output, call(
         context, server, feed_service_pb2_grpc.FeedServiceStub, "UpdateFeed",
         feed_service_pb2.UpdateFeedRequest(

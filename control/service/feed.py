@@ -21,7 +21,7 @@ def _decode(message: pb.Feed) -> FeedSettings:
     return FeedSettings(
         enable=message.enable, group_ip=message.group_ip, udp_port=message.udp_port,
         session=message.session, next_sequence=message.next_sequence,
-        cut_through=message.cut_through)
+        cut_through=message.cut_through, timeout_ns=message.timeout_ns)
 
 
 class FeedServicer(pb_grpc.FeedServiceServicer):

@@ -198,6 +198,19 @@ def test_strategy_is_committed_and_read_back(plant):
     assert "quantity must be" in plant.refused("strategy", "set", "AAPL", "--quantity", "0")[1]
 
 
+def test_feed_settings_that_are_not_given_stay(plant):
+    first = plant.json("feed", "set", "--group", "239.0.0.1", "--port", "5", "--session", "ABC",
+                       "--timeout-ns", "8589934593", "--cut-through")["feed"]
+    words = plant.registers
+    assert words["feed.session_hi"] == int.from_bytes(b"ABC ", "big")
+    assert (words["feed.timeout_hi"], words["feed.timeout_lo"]) == (2, 1)
+    assert words["control.fcs_mode"] == 1 and words["feed.session_learn"] == 0
+    second = plant.json("feed", "set", "--enable", "--next-sequence", "0")["feed"]
+    assert second == {**first, "enable": True, "next_sequence": 0}
+    assert plant.json("feed", "show")["feed"] == second
+    assert words["feed.sequence_learn"] == 1
+
+
 def test_session_is_set_up_and_down(plant, model_file):
     make_ready(plant, model_file)
     shown = plant.json("session", "show")
