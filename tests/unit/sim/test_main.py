@@ -31,7 +31,7 @@ def test_foreign_file_is_one_message_and_status_1(tmp_path, capsys):
 
 def test_missing_file_is_status_1(tmp_path, capsys):
     assert command.main(["replay", str(tmp_path / "none.itch")]) == command.ExitStatus.FAILED
-    assert "No such file" in capsys.readouterr().err
+    assert "none.itch: no such file" in capsys.readouterr().err
 
 
 def test_help_starts_with_an_example(capsys):
