@@ -38,7 +38,7 @@ _Stored = data.StructLayout({
 class OrderRecorder(wiring.Component):
     """Record orders, refusals, answers and changes of state; class 1: nothing may be lost.
 
-    Latency: 7 cycles, `sent` transfer to ``events.valid``, ring empty, nothing else to record.
+    Latency: 6 cycles, `sent` transfer to ``events.valid``, ring empty, nothing else to record.
     Throughput: 1 record per cycle in, 1 per 2 cycles out; at most one order in 4 cycles, one answer
     in 4 cycles and one refusal in 2 cycles.
 
