@@ -38,6 +38,8 @@ class ManagementBench(wiring.Component):
 
     Members
     -------
+    time_ns, now_ns : ``In(64)``, ``Out(64)``
+        Added to the clock of the registers; the sum.
     management_* : lines
         XGMII.
     csr_* : see :data:`~hdl.csr.bus.CsrBus`
@@ -56,6 +58,8 @@ class ManagementBench(wiring.Component):
             **{f"csr_{name}": (In if member.flow == Out else Out)(member.shape)
                for name, member in CsrBus.members.items()},
             "now_cycles":            Out(48),
+            "time_ns":               In(64),
+            "now_ns":                Out(64),
         })
 
     def elaborate(self, platform):
@@ -102,7 +106,7 @@ class ManagementBench(wiring.Component):
                 getattr(port, f"stat_{name}") for name in SESSION_STATS
                 if name not in ("event_datagrams", "sent_again")).any()),
         ]
-        m.d.sync += address.eq(bus.address)
+        m.d.sync += [address.eq(bus.address), self.now_ns.eq(now + self.time_ns)]
         registers = {ADDED: added, BEATS: beats, NOW_LOW: now[:32], NOW_HIGH: now[32:]}
         m.d.comb += [
             writing.addr.eq(bus.address >> 2), writing.data.eq(bus.write_data),
@@ -134,7 +138,7 @@ class ManagementBench(wiring.Component):
         m.d.sync += [pending.eq(pending + Mux(asked, bus.write_data, 0) - taken),
                      made.eq(made + taken)]
         m.d.comb += [
-            port.now_ns.eq(now), port.events.valid.eq(pending != 0),
+            port.now_ns.eq(self.now_ns), port.events.valid.eq(pending != 0),
             port.events.payload.eq(Cat(
                 (Cat(C(number, 3), made) * C(_MIX, 64))[:64] for number in range(8))),
         ]
