@@ -217,7 +217,7 @@ def test_a_host_that_does_not_read_is_told_before_anything_is_lost():
 
     async def scenario(ctx):
         rng = random.Random(8)
-        told = None
+        told, number = None, 0
         for number in range(depth + 10):
             bench.answer(ctx, rng)
             await bench.step(ctx, 4)
