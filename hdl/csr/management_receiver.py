@@ -40,8 +40,8 @@ _INDEX_BITS = 8
 class ManagementReceiver(wiring.Component):
     """Receive frames; deliver, one at a time, the datagrams that are for us; answer ARP requests.
 
-    Latency: 9 cycles, word that completes the last beat to the transfer of the first beat out of
-    the buffer; then a beat a cycle, and 3 cycles to `datagrams.valid`. A frame is for us if its
+    Latency: that of :class:`FrameBuffer`, then a beat a cycle, and 3 cycles, last beat out of the
+    buffer to `datagrams.valid`. A frame is for us if its
     destination is our MAC address, it has no VLAN tag and a UDP checksum, and it passes
     :class:`UdpFilter`. While a datagram waits to be taken, others wait in the buffer; what finds it
     full is dropped.

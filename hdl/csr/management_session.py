@@ -56,9 +56,10 @@ _SEQUENCE_BITS = HEADER.field("sequence").bits
 class ManagementSession(wiring.Component):
     """Do what datagrams ask for, one after the other, and send events between them.
 
-    Latency: 4 cycles, `datagrams.valid` to `answers.valid` of an answer without operations; 8
-    cycles more an operation, and as many again as other masters hold the bus. A datagram is taken
-    when its answer has left. Of waiting events and a waiting datagram, either goes first in turn.
+    Latency: 5 cycles, `datagrams.valid` to `answers.valid` of an answer without operations; a
+    request takes 8 cycles more an operation, and what other masters hold the bus. A datagram is
+    taken when its answer has left. Of waiting events and a waiting datagram, either goes first in
+    turn.
 
     Parameters
     ----------

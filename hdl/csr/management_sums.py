@@ -26,7 +26,7 @@ _CONSTANT_SUM = (VERSION_IHL << 8) + Ipv4Flag.DONT_FRAGMENT + (TIME_TO_LIVE << 8
 class DatagramSums(wiring.Component):
     """Sum IPv4 header, pseudo-header, UDP header and payload of a datagram.
 
-    Latency: 5 cycles, last `word` to `checksum`. Throughput: 1 word per cycle, after the 8 cycles
+    Latency: 5 cycles, last `word` to `checksum`. Throughput: 1 word per cycle, after the 9 cycles
     of `busy` that follow `start`.
 
     Members

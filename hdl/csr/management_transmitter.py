@@ -47,7 +47,7 @@ _DRAIN_CYCLES = 3 + SETTLE_CYCLES
 class ManagementTransmitter(wiring.Component):
     """Build frames for an :class:`XgmiiTransmitter`: sum a datagram, then send it.
 
-    Latency: 97 cycles, `arp.valid` or a short datagram's `answers.valid` to `starts.valid`: as
+    Latency: 87 cycles, `arp.valid` or a short datagram's `answers.valid` to `starts.valid`: as
     long as the transmitter must know a head before; longer datagrams are read once before that,
     a word a cycle. `answers` and `arp` transfer when the last beat has left; ARP goes first.
 

@@ -8,7 +8,10 @@ from scapy.layers.l2 import ARP, Ether
 from proto.management_registers import DEFAULT_ADDRESS, DEFAULT_MAC
 from proto.wire.management import HEADER, MAGIC, UDP_PORT, VERSION
 
-__all__ = ["HOSTS", "Host", "arp_request", "datagram", "frame", "payload_of"]
+__all__ = [
+    "APPLIANCE_ADDRESS", "APPLIANCE_MAC", "HOSTS", "Host", "arp_request", "datagram", "frame",
+    "payload_of",
+]
 
 APPLIANCE_MAC = DEFAULT_MAC.to_bytes(6, "big").hex(":")
 APPLIANCE_ADDRESS = ".".join(map(str, DEFAULT_ADDRESS.to_bytes(4, "big")))
