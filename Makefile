@@ -11,6 +11,13 @@ STAMP := $(VENV)/.installed
 STUBS := $(VENV)/.stubs
 # Workers of the test runner.
 JOBS ?= 2
+# Sizes of the appliance that `make verilog` writes.
+PROFILE ?= bench
+# Cycles of `make waves`; the first 9,000 or so clear memories.
+CYCLES ?= 9000:14000
+MADE_CAPTURE := build/bench/waves.itch
+# More arguments of `make bench`.
+BENCH ?=
 
 # Debian packages: interpreter, compilers and make for Verilator, libraries for its traces and for
 # flashing a board, tools for tests with a real network.
@@ -21,7 +28,7 @@ DEBIAN := python3-venv g++ clang-16 make perl ccache liblz4-dev zlib1g-dev libus
 # own, to which setup makes a link.
 export PATH := $(CURDIR)/$(VENV)/bin:$(CURDIR)/$(VENV)/verilator:$(PATH)
 
-.PHONY: help setup system lint type test cosim generate clean
+.PHONY: help setup system lint type test cosim bench verilog waves generate clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -72,6 +79,20 @@ test: $(STUBS) ## run every test; TICKWIRE_REQUIRE_DATA=1 fails where market dat
 
 cosim: $(STUBS) ## run only the tests of emitted Verilog with cocotb
 	pytest -q tests/cosim
+
+bench: $(STAMP) ## measure latency, line rate, replay rate and frequency; BENCH="--quick" and the like
+	python -m sim.bench $(BENCH)
+
+verilog: $(STAMP) ## write the Verilog of the appliance of PROFILE to build/
+	mkdir -p build
+	python -m hdl --arguments '{"profile": "$(PROFILE)"}' build/tickwire-$(PROFILE).v
+	@echo "build/tickwire-$(PROFILE).v, with its ports in build/tickwire-$(PROFILE).json"
+
+waves: $(STAMP) ## write the waveform of CYCLES of a replay of CAPTURE (a made one) to build/waves.fst
+	@$(if $(CAPTURE),,python -c "from pathlib import Path; from sim.bench.replay_rate import \
+		write_capture; write_capture(Path('$(MADE_CAPTURE)'), messages=2000)")
+	python -m sim replay $(or $(CAPTURE),$(MADE_CAPTURE)) --waves build/waves.fst --cycles $(CYCLES)
+	@echo "build/waves.fst; open it with GTKWave or Surfer"
 
 generate: $(STAMP) ## write docs/messages.md, docs/registers.md and docs/events.md anew
 	python -m proto docs
