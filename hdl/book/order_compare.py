@@ -5,7 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.book.order_slot import RESULTS, Matches, OrderResult, Slot, SlotKind, slots_of_row
-from hdl.book.order_store import OrderPayload, StoredOrder
+from hdl.book.order_store import OrderKey, OrderPayload, StoredOrder
 from hdl.profile import Profile
 
 __all__ = ["OrderCompare"]
@@ -33,6 +33,8 @@ class OrderCompare(wiring.Component):
         Show the next match of a walk; never with `enable`.
     slot_kind, slot, passed : ``In``
         The slot and whether the walker has been at its row, a bit a bank.
+    victim : ``In``
+        Way that a relocation swaps with, a bit a way; as the slot says.
     ways : ``In(StoredOrder)`` array
         Both rows as read, bank 0 first.
     cam_hit, cam_index, cam_symbol_index, cam_payload : ``In``
@@ -41,6 +43,8 @@ class OrderCompare(wiring.Component):
         Results of the last operations, youngest first: newer than what was read.
     matches : ``Out(Matches)``
         What was found.
+    victim_key, victim_rows : ``Out``
+        Order in the way that a relocation swaps with, and its rows; without the register.
     hold, walk_hit : ``Out(1)``
         See above.
     """
@@ -55,6 +59,7 @@ class OrderCompare(wiring.Component):
             "slot_kind":        In(SlotKind),
             "slot":             In(Slot(profile)),
             "passed":           In(profile.order_banks),
+            "victim":           In(slots_of_row(profile)),
             "ways":             In(StoredOrder(profile)).array(slots_of_row(profile)),
             "cam_hit":          In(1),
             "cam_index":        In(matches["cam_index"].shape),
@@ -63,6 +68,8 @@ class OrderCompare(wiring.Component):
             "results":          In(OrderResult(profile)).array(RESULTS),
             "results_valid":    In(RESULTS),
             "matches":          Out(matches),
+            "victim_key":       Out(OrderKey(profile)),
+            "victim_rows":      Out(Slot(profile)["rows"].shape),
             "hold":             Out(1),
             "walk_hit":         Out(1),
         })
@@ -79,10 +86,11 @@ class OrderCompare(wiring.Component):
         ]
         for index in range(ways):
             self._way(m, index, found, scanned)
+        self._victim(m, found)
         self._cam(m, ways, found, scanned)
         for index, result in enumerate(self.results):
             m.d.comb += found.forward[index].eq(
-                self.slot_kind.operation & self.results_valid[index]
+                (self.slot_kind.operation | self.slot_kind.move) & self.results_valid[index]
                 & (result.key.as_value() == self.slot.key.as_value()))
             self._measure(m, found.forwarded[index], result.payload)
 
@@ -131,9 +139,11 @@ class OrderCompare(wiring.Component):
             used = Mux(by_result, result.present, used)
         m.d.comb += [
             found.used[index].eq(used),
+            found.victim[index].eq(self.slot_kind.move & self.victim[index]),
             found.hits[index].eq(
-                self.slot_kind.operation & stored.valid & ~Cat(written).any()
-                & (stored.key.as_value() == self.slot.key.as_value())),
+                (self.slot_kind.operation & stored.valid & ~Cat(written).any()
+                 & (stored.key.as_value() == self.slot.key.as_value()))
+                | (self.slot_kind.evict & self.victim[index])),
             scanned[index].eq(
                 self.slot_kind.walk_row & stored.valid
                 & (stored.key.symbol_index == self.slot.key.symbol_index)
@@ -144,10 +154,27 @@ class OrderCompare(wiring.Component):
     def _cam(self, m: Module, index: int, found: data.View, scanned: Signal) -> None:
         """Take over what the CAM found."""
         m.d.comb += [
-            found.hits[index].eq(self.slot_kind.operation & self.cam_hit),
+            found.hits[index].eq(
+                (self.slot_kind.operation | self.slot_kind.move) & self.cam_hit),
             scanned[index].eq(
                 self.slot_kind.walk_cam & self.cam_hit
                 & (self.cam_symbol_index == self.slot.key.symbol_index)
                 & (self.cam_payload.side == self.slot.side)),
         ]
         self._measure(m, found.candidates[index], self.cam_payload)
+
+    def _victim(self, m: Module, found: data.View) -> None:
+        """Show the order in the way to swap with; and whether the kept results have changed it."""
+        rows = self.slot.rows
+        second = self.slot.victim >= self.profile.order_ways
+        other_row = Array(way.other_row for way in self.ways)[self.slot.victim]
+        m.d.comb += [
+            Value.cast(self.victim_key).eq(
+                Array(way.key.as_value() for way in self.ways)[self.slot.victim]),
+            self.victim_rows[0].eq(Mux(second, other_row, rows[0])),
+            self.victim_rows[1].eq(Mux(second, rows[1], other_row)),
+            found.victim_stale.eq(Cat(
+                self.results_valid[age] & (result.ways & self.victim).any()
+                & Mux(second, result.rows[1] == rows[1], result.rows[0] == rows[0])
+                for age, result in enumerate(self.results)).any()),
+        ]

@@ -14,6 +14,10 @@ __all__ = ["OrderDecide"]
 class OrderDecide(wiring.Component):
     """Turn a slot and what was found into an update and a result; combinational.
 
+    A relocation gives no update, and up to two results: an order of the CAM is now in a way, and
+    the order that was there is now in the CAM. It gives none if one of the last operations named
+    the first order or wrote the way: memory does not show yet what it made of them.
+
     Parameters
     ----------
     profile : Profile
@@ -32,6 +36,8 @@ class OrderDecide(wiring.Component):
     update, update_valid : ``Out``
         The update, walk steps aside (see ``walk_hit`` of :class:`OrderCompare`); price, quantity,
         side and ``touch_levels`` of a NONE are undefined.
+    decides : ``Out(1)``
+        The slot is one that may change an order.
     result, commit : ``Out``
         The new state of the order, and whether there is one.
     unknown, duplicate, overfill, overflow : ``Out(1)``
@@ -53,6 +59,7 @@ class OrderDecide(wiring.Component):
             "update_valid": Out(1),
             "result":       Out(result),
             "commit":       Out(1),
+            "decides":      Out(1),
             "unknown":      Out(1),
             "duplicate":    Out(1),
             "overfill":     Out(1),
@@ -66,6 +73,11 @@ class OrderDecide(wiring.Component):
         is_walk = self.slot_kind.walk_row | self.slot_kind.walk_cam | self.slot_kind.walk_end
         found = self._found(m)
         full, insert_ways, insert_passed = self._place(m)
+        kind, matches = self.slot_kind, self.matches
+        move = kind.move & matches.hits[-1] & ~matches.forward.any() & ~matches.victim_stale
+        operates = Signal()
+        relocates = kind.move | kind.evict
+        stays = found.present & ~relocates
 
         take_all = Signal()
         m.d.comb += take_all.eq((slot.kind != OperationKind.REDUCE) | found.overfill | found.exact)
@@ -74,28 +86,33 @@ class OrderDecide(wiring.Component):
         passed = Mux(found.present, found.passed, insert_passed)
 
         m.d.comb += [
-            self.commit.eq(self.slot_kind.operation & ~(slot.second & ~self.results[0].known)),
-            self.unknown.eq(self.commit & ~slot.insert & ~found.present),
-            self.duplicate.eq(self.commit & slot.insert & found.present),
-            self.overfill.eq(self.commit & (slot.kind == OperationKind.REDUCE)
+            self.decides.eq(kind.operation | relocates),
+            operates.eq(kind.operation & ~(slot.second & ~self.results[0].known)),
+            self.commit.eq(operates | move | (kind.evict & self.results[0].evicts)),
+            self.unknown.eq(operates & ~slot.insert & ~found.present),
+            self.duplicate.eq(operates & slot.insert & found.present),
+            self.overfill.eq(operates & (slot.kind == OperationKind.REDUCE)
                              & found.present & found.overfill),
-            self.overflow.eq(self.commit & slot.insert & ~found.present & full & self.cam_full),
+            self.overflow.eq(operates & slot.insert & ~found.present & full & self.cam_full),
 
             self.result.key.eq(slot.key),
             self.result.known.eq(found.present),
             self.result.present.eq(Mux(slot.insert, found.present | ~(full & self.cam_full),
-                                       found.present & ~take_all)),
+                                       found.present & (relocates | ~take_all))),
             self.result.payload.side.eq(side),
             self.result.payload.price.eq(Mux(slot.insert, slot.price, found.payload.price)),
             self.result.payload.shares.eq(Mux(slot.insert, slot.shares, found.remaining)),
             self.result.rows.eq(slot.rows),
-            self.result.ways.eq(Mux(found.present, found.ways,
-                                    Mux(slot.insert, insert_ways, 0))),
-            self.result.cam.eq(Mux(found.present, found.cam,
-                                   slot.insert & full & ~self.cam_full)),
+            self.result.ways.eq(Mux(stays, found.ways, Mux(
+                slot.insert | kind.move,
+                insert_ways | (matches.victim & full.replicate(len(matches.victim))), 0))),
+            self.result.cam.eq(Mux(stays, found.cam,
+                                   (slot.insert & full & ~self.cam_full) | kind.evict)),
             self.result.cam_index.eq(Mux(found.present, found.cam_index, self.cam_free)),
+            self.result.moved.eq(kind.move),
+            self.result.evicts.eq(move & full),
 
-            self.update_valid.eq((self.commit & ~slot.fast) | self.slot_kind.walk_end),
+            self.update_valid.eq((operates & ~slot.fast) | self.slot_kind.walk_end),
             self.update.symbol_index.eq(slot.key.symbol_index),
             Value.cast(self.update.side).eq(Mux(self.slot_kind.walk_end, slot.side, side)),
             self.update.price.eq(self.result.payload.price),

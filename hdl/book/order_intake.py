@@ -1,13 +1,13 @@
-"""First stage of the order table: operations and steps of a walk become slots."""
+"""First stage of the order table: operations, walk steps and relocations become slots."""
 
 from amaranth import *
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from hdl.book.order_hash import REFERENCE_BITS, ToeplitzHash
-from hdl.book.order_slot import Slot, SlotKind
-from hdl.book.order_store import CAM_ENTRIES
+from hdl.book.order_slot import Slot, SlotKind, slots_of_row
+from hdl.book.order_store import CAM_ENTRIES, OrderKey
 from hdl.profile import Profile
 from hdl.records import BookOperation, OperationKind
 
@@ -18,7 +18,8 @@ class OrderIntake(wiring.Component):
     """Fill the first slot of the pipeline and hash its reference.
 
     Latency: 1 cycle, `operations` transfer to `slot`, counted in cycles with `enable`. An operation
-    is followed by an empty slot; a REPLACE by its second half two slots later, and another.
+    is followed by an empty slot; a REPLACE by its second half two slots later, and another. A
+    relocation takes two slots and an empty one, and begins only while no operation is offered.
 
     Parameters
     ----------
@@ -43,6 +44,10 @@ class OrderIntake(wiring.Component):
         An ADD that is accepted now leaves its update at once.
     step, step_row, step_cam_index, walk_active, walk_symbol_index, walk_side : ``In``
         What the walker wants, and what it walks.
+    relocation_valid, relocation_key, relocation_rows, relocation_victim : ``In``
+        Order of the CAM that may be moved, its rows, and the way to swap it with.
+    relocation_taken : ``Out(1)``
+        It goes into the slot.
     accept : ``Out(1)``
         An operation is accepted.
     second_due : ``Out(1)``
@@ -66,6 +71,12 @@ class OrderIntake(wiring.Component):
             "walk_active":       In(1),
             "walk_symbol_index": In(profile.symbol_bits),
             "walk_side":         In(1),
+            "relocation_valid":  In(1),
+            "relocation_key":    In(OrderKey(profile)),
+            "relocation_rows":   In(data.ArrayLayout(ceil_log2(profile.order_rows),
+                                                     profile.order_banks)),
+            "relocation_victim": In(ceil_log2(slots_of_row(profile))),
+            "relocation_taken":  Out(1),
             "accept":            Out(1),
             "second_due":        Out(1),
             "slot_kind":         Out(SlotKind),
@@ -78,7 +89,8 @@ class OrderIntake(wiring.Component):
         operation = self.operations.payload
         slot = Signal(self.slot.shape(), reset_less=True)
         new_reference = Signal(REFERENCE_BITS, reset_less=True)
-        gap = Signal()     # the slot holds an operation
+        gap = Signal()     # the slot holds an operation or a relocation
+        evict_due = Signal()  # it holds the first half of a relocation
         inject = Signal()  # the second half goes into the slot
         stepping = self.step.as_value().any()
         m.d.comb += [
@@ -86,21 +98,32 @@ class OrderIntake(wiring.Component):
             self.operations.ready.eq(self.enable & ~gap & ~self.second_due & ~self.block),
             self.accept.eq(self.operations.valid & self.operations.ready),
             inject.eq(self.enable & self.second_due & ~gap),
+            self.relocation_taken.eq(self.enable & self.relocation_valid & ~self.operations.valid
+                                     & ~gap & ~self.second_due & ~self.block
+                                     & ~self.walk_active),
         ]
 
         with m.If(self.enable):
-            m.d.sync += gap.eq(self.accept | inject)
+            m.d.sync += gap.eq(self.accept | inject | self.relocation_taken | evict_due)
+            m.d.sync += evict_due.eq(self.relocation_taken)
             m.d.sync += self.slot_kind.eq(self.step)
             m.d.sync += self.slot_kind.operation.eq(self.accept | inject)
+            m.d.sync += self.slot_kind.move.eq(self.relocation_taken)
+            m.d.sync += self.slot_kind.evict.eq(evict_due)
+        with m.If(self.enable & ~evict_due):  # the halves of a relocation are the same
             self._address(m, slot, Mux(self.second_due, new_reference, operation.reference),
                           stepping)
             with m.If(stepping):
-                self._fill_with_step(m, slot)
+                self._fill_with_found(m, slot, self.walk_symbol_index, fast=0)
             with m.Elif(self.second_due):  # the rest is as the first half left it
                 m.d.sync += slot.insert.eq(1)
                 m.d.sync += slot.second.eq(1)
-            with m.Else():
+            with m.Elif(self.operations.valid):
                 self._fill_with_operation(m, slot)
+            with m.Else():
+                self._fill_with_found(m, slot, self.relocation_key.symbol_index, fast=1)
+                m.d.sync += slot.key.reference.eq(self.relocation_key.reference)
+            with m.If(~self.second_due):
                 m.d.sync += new_reference.eq(operation.new_reference)
         with m.If(self.accept):
             m.d.sync += self.second_due.eq(operation.kind == OperationKind.REPLACE)
@@ -108,16 +131,20 @@ class OrderIntake(wiring.Component):
             m.d.sync += self.second_due.eq(0)
 
         with m.If(self.clear):
-            m.d.sync += [self.slot_kind.eq(0), self.second_due.eq(0), gap.eq(0)]
+            m.d.sync += [self.slot_kind.eq(0), self.second_due.eq(0), gap.eq(0),
+                         evict_due.eq(0)]
 
         return m
 
     def _address(self, m: Module, slot, reference: Value, stepping: Value) -> None:
-        """Set the rows of the slot: hashes of the reference, or the row of the walker."""
+        """Set the rows of the slot: hashes of the reference, or those of walker or relocation."""
+        free = ~(self.operations.valid | self.second_due)
         m.d.sync += slot.key.reference.eq(reference)
         m.d.sync += slot.cam_index.eq(self.step_cam_index)
-        for row, key in zip(slot.rows, self.keys, strict=True):
-            m.d.sync += row.eq(Mux(stepping, self.step_row, self.hash.hash(reference, key)))
+        m.d.sync += slot.victim.eq(self.relocation_victim)
+        for row, key, kept in zip(slot.rows, self.keys, self.relocation_rows, strict=True):
+            m.d.sync += row.eq(Mux(stepping | free, Mux(self.walk_active, self.step_row, kept),
+                                   self.hash.hash(reference, key)))
 
     def _fill_with_operation(self, m: Module, slot) -> None:
         operation = self.operations.payload
@@ -136,14 +163,14 @@ class OrderIntake(wiring.Component):
                             & (operation.symbol_index == self.walk_symbol_index)),
         ]
 
-    def _fill_with_step(self, m: Module, slot) -> None:
-        """Let a step of a walk look like a DELETE, whose update shows the whole order."""
+    def _fill_with_found(self, m: Module, slot, symbol_index: Value, *, fast: int) -> None:
+        """Let a slot that is no operation look like a DELETE, which shows the whole order."""
         m.d.sync += [
             slot.kind.eq(OperationKind.DELETE),
             slot.insert.eq(0),
             slot.second.eq(0),
-            slot.fast.eq(0),
-            slot.key.symbol_index.eq(self.walk_symbol_index),
+            slot.fast.eq(fast),
+            slot.key.symbol_index.eq(symbol_index),
             slot.side.eq(self.walk_side),
             slot.execution.eq(0),
             slot.tag.eq(0),

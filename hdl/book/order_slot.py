@@ -8,10 +8,13 @@ from hdl.book.order_store import CAM_ENTRIES, OrderKey, OrderPayload
 from hdl.profile import Profile
 from hdl.records import TAG_BITS, OperationKind
 
-__all__ = ["RESULTS", "Matches", "OrderResult", "Slot", "SlotKind", "slots_of_row"]
+__all__ = ["RESULTS", "RESULT_SLOTS", "Matches", "OrderResult", "Slot", "SlotKind", "slots_of_row"]
 
 #: Results that are younger than what the memories show, when operations are two cycles apart.
 RESULTS = 2
+
+#: Slots in which a result may be younger than what the memories show.
+RESULT_SLOTS = 3
 
 
 def slots_of_row(profile: Profile) -> int:
@@ -25,16 +28,18 @@ SlotKind = data.StructLayout({
     "walk_row": 1,    # re-add the orders of a row of both banks
     "walk_cam": 1,    # re-add the order of a CAM slot
     "walk_end": 1,
+    "move": 1,        # put the order of a CAM slot into one of its rows
+    "evict": 1,       # the slot after it: put the order that was in its place into the CAM slot
 })
 
 
 def Slot(profile: Profile) -> data.StructLayout:  # noqa: N802
-    """Return the layout of one half of an operation, or of one step of a walk."""
+    """Return the layout of one half of an operation or relocation, or of a step of a walk."""
     return data.StructLayout({
         "kind": OperationKind,
         "insert": 1,          # ADD, or the second half of a REPLACE
         "second": 1,          # second half of a REPLACE
-        "fast": 1,            # the update has already left
+        "fast": 1,            # the update has already left, or there is none
         "key": OrderKey(profile),
         "side": 1,
         "shares": 32,
@@ -43,6 +48,7 @@ def Slot(profile: Profile) -> data.StructLayout:  # noqa: N802
         "tag": TAG_BITS,
         "rows": data.ArrayLayout(ceil_log2(profile.order_rows), profile.order_banks),
         "cam_index": ceil_log2(CAM_ENTRIES),  # walk_cam only
+        "victim": ceil_log2(slots_of_row(profile)),  # move, evict: way to swap with
         "watched": 1,         # a walk over this symbol was under way when the slot was filled
     })
 
@@ -58,6 +64,8 @@ def OrderResult(profile: Profile) -> data.StructLayout:  # noqa: N802
         "ways": slots_of_row(profile),  # slot that was written, bank 0 first; or none
         "cam": 1,        # the CAM slot ``cam_index`` was written
         "cam_index": ceil_log2(CAM_ENTRIES),
+        "moved": 1,      # the order was in the CAM slot ``cam_index``, and is not any more
+        "evicts": 1,     # the CAM slot is for the order that was in ``ways``: the next result
     })
 
 
@@ -79,6 +87,8 @@ def Matches(profile: Profile) -> data.StructLayout:  # noqa: N802
         "forward": RESULTS,               # the key is that of a kept result, youngest first
         "forwarded": data.ArrayLayout(Candidate, RESULTS),
         "used": ways,                     # ways that are taken, kept results counted
+        "victim": ways,                   # move: way to swap with
+        "victim_stale": 1,                # a kept result has written it
         "cam_index": ceil_log2(CAM_ENTRIES),
         "passed": profile.order_banks,    # the walker has been at the row, a bit a bank
     })

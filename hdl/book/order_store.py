@@ -3,6 +3,7 @@
 from amaranth import *
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
 from hdl.book.order_hash import REFERENCE_BITS
 from hdl.profile import Profile
@@ -28,6 +29,7 @@ def StoredOrder(profile: Profile) -> data.StructLayout:  # noqa: N802
         "valid": 1,
         "key": OrderKey(profile),
         "payload": OrderPayload,
+        "other_row": ceil_log2(profile.order_rows),  # row of the order in the other bank
     })
 
 
@@ -121,13 +123,18 @@ class OrderCam(wiring.Component):
         Contents of the slot.
     full, free_index : ``Out``
         The first free slot, now.
-    write, write_used, write_index, write_key, write_payload : ``In``
+    retry_index : ``In``
+        Slot to show with its rows.
+    retry_used, retry_key, retry_rows : ``Out``
+        What it is in this cycle.
+    write, write_used, write_index, write_key, write_rows, write_payload : ``In``
         Set or free a slot.
     """
 
     def __init__(self, profile: Profile):
         self.profile = profile
         index = range(CAM_ENTRIES)
+        rows = data.ArrayLayout(ceil_log2(profile.order_rows), profile.order_banks)
         super().__init__({
             "enable":        In(1),
             "clear":         In(1),
@@ -140,10 +147,15 @@ class OrderCam(wiring.Component):
             "payload":       Out(OrderPayload),
             "full":          Out(1),
             "free_index":    Out(index),
+            "retry_index":   In(index),
+            "retry_used":    Out(1),
+            "retry_key":     Out(OrderKey(profile)),
+            "retry_rows":    Out(rows),
             "write":         In(1),
             "write_used":    In(1),
             "write_index":   In(index),
             "write_key":     In(OrderKey(profile)),
+            "write_rows":    In(rows),
             "write_payload": In(OrderPayload),
         })
 
@@ -181,6 +193,8 @@ class OrderCam(wiring.Component):
             write.en.eq(self.write),
         ]
 
+        self._show_for_retry(m, used)
+
         m.d.comb += self.full.eq(used.all())
         for slot in reversed(range(CAM_ENTRIES)):
             with m.If(~used[slot]):
@@ -194,3 +208,21 @@ class OrderCam(wiring.Component):
             m.d.sync += used.eq(0)
 
         return m
+
+    def _show_for_retry(self, m: Module, used: Signal) -> None:
+        """Keep keys and rows a second time, to be read by index."""
+        shape = data.StructLayout({"key": self.key.shape(), "rows": self.write_rows.shape()})
+        kept = memory.Memory(shape=shape, depth=CAM_ENTRIES, init=[])
+        m.submodules.retry = kept
+        read = kept.read_port(domain="comb")
+        write = kept.write_port()
+        m.d.comb += [
+            read.addr.eq(self.retry_index),
+            self.retry_key.eq(read.data.key),
+            self.retry_rows.eq(read.data.rows),
+            self.retry_used.eq(used.bit_select(self.retry_index, 1)),
+            write.addr.eq(self.write_index),
+            write.data.key.eq(self.write_key),
+            write.data.rows.eq(self.write_rows),
+            write.en.eq(self.write),
+        ]

@@ -1,13 +1,14 @@
 """What the order table must do: a dictionary, a model of where orders fit, a check of walks."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import combinations
+from typing import Protocol
 
-__all__ = ["Kind", "Operation", "Order", "OrderTable", "TwoChoicePlacement", "Update",
-           "UpdateKind", "WalkChecker", "toeplitz_row"]
+__all__ = ["Kind", "Name", "Operation", "Order", "OrderTable", "Placement", "TwoChoicePlacement",
+           "Update", "UpdateKind", "WalkChecker", "toeplitz_row"]
 
 
 class Kind(Enum):
@@ -93,11 +94,24 @@ Name = tuple[int, int]
 Slot = tuple[int, int] | None
 
 
+class Placement(Protocol):
+    """Which orders find a slot, each named by (reference, symbol)."""
+
+    def insert(self, name: Name) -> bool:
+        """Find a slot. False if there is none."""
+        ...
+
+    def remove(self, name: Name) -> None:
+        """Free the slot."""
+        ...
+
+
 @dataclass
 class TwoChoicePlacement:
     """Which orders find a slot: two banks of four ways, then sixteen slots for whatever.
 
     A new order takes the bank with fewer used ways in its row, the first bank if they are equal.
+    An order beyond the banks may try again, and takes the place of another if need be.
 
     Attributes
     ----------
@@ -111,27 +125,56 @@ class TwoChoicePlacement:
     keys: tuple[int, int]
     ways: int = 4
     cam_entries: int = 16
-    used: Counter[Slot] = field(default_factory=Counter[Slot])
+    names: defaultdict[Slot, list[Name]] = field(
+        default_factory=lambda: defaultdict[Slot, list[Name]](list))
     place: dict[Name, Slot] = field(default_factory=dict[Name, Slot])
+    rows: dict[Name, tuple[int, int]] = field(default_factory=dict[Name, tuple[int, int]])
+    victim: int = 0
+
+    @property
+    def beyond(self) -> int:
+        """Orders that are in neither bank."""
+        return len(self.names[None])
 
     def insert(self, name: Name, rows: tuple[int, int] | None = None) -> bool:
         """Find a slot for (reference, symbol); `rows` spares the hash. False if there is none."""
         if rows is None:
             rows = (toeplitz_row(name[0], self.keys[0], self.row_bits),
                     toeplitz_row(name[0], self.keys[1], self.row_bits))
-        first, second = (0, rows[0]), (1, rows[1])
-        slot = second if self.used[second] < self.used[first] else first
-        if self.used[slot] == self.ways:
-            slot = None
-            if self.used[slot] == self.cam_entries:
-                return False
-        self.used[slot] += 1
-        self.place[name] = slot
+        slot = self._emptier(rows)
+        if slot is None and self.beyond == self.cam_entries:
+            return False
+        self.rows[name] = rows
+        self._put(name, slot)
         return True
 
     def remove(self, name: Name) -> None:
         """Free the slot of (reference, symbol)."""
-        self.used[self.place.pop(name)] -= 1
+        self.names[self.place.pop(name)].remove(name)
+        del self.rows[name]
+
+    def retry(self) -> None:
+        """Let the first order beyond the banks into a row, by a swap if both are full."""
+        if not self.beyond:
+            return
+        name = self.names[None].pop(0)
+        rows = self.rows[name]
+        slot = self._emptier(rows)
+        if slot is None:
+            bank, way = divmod(self.victim, self.ways)
+            self.victim = (self.victim + 1) % (2 * self.ways)
+            slot = (bank, rows[bank])
+            self._put(self.names[slot].pop(way), None)
+        self._put(name, slot)
+
+    def _emptier(self, rows: tuple[int, int]) -> Slot:
+        first, second = (0, rows[0]), (1, rows[1])
+        slot = second if len(self.names[second]) < len(self.names[first]) else first
+        return None if len(self.names[slot]) == self.ways else slot
+
+    def _put(self, name: Name, slot: Slot) -> None:
+        self.names[slot].append(name)
+        self.place[name] = slot
 
 
 class OrderTable:
@@ -139,11 +182,11 @@ class OrderTable:
 
     Parameters
     ----------
-    placement : TwoChoicePlacement or None
+    placement : Placement or None
         Where orders fit; without it all of them do.
     """
 
-    def __init__(self, placement: TwoChoicePlacement | None = None):
+    def __init__(self, placement: Placement | None = None):
         self.placement = placement
         self.orders: dict[Name, Order] = {}
         self.counts: Counter[str] = Counter()

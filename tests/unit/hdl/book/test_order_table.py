@@ -2,207 +2,33 @@
 
 import random
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 
 import pytest
 from amaranth import *
 
 from hdl.book import order_table
-from hdl.book.order_hash import ToeplitzHash, default_keys
+from hdl.book.order_hash import ToeplitzHash
 from hdl.book.order_store import OrderBank
 from hdl.book.order_table import OrderTable
-from hdl.profile import Profile
-from hdl.records import OperationKind, Side, UpdateKind
-from sim.golden.order_table import Kind, Operation, TwoChoicePlacement, WalkChecker, toeplitz_row
-from sim.golden.order_table import OrderTable as Golden
-from sim.golden.order_table import UpdateKind as GoldenUpdateKind
+from hdl.records import UpdateKind
+from sim.golden.order_table import Kind, Operation, toeplitz_row
 from tests.support.streams import always, drive, run, stalls
-
-SYMBOLS = 4
-PROFILE = Profile(name="test", symbols=SYMBOLS, window_ticks=64, orders=64,
-                  frame_buffer_bytes=1024, tcp_ring_bytes=1024, event_ring_bytes=1024)
-ROW_BITS = 3
-KEYS = default_keys(ROW_BITS, 2)
-SLOW_CYCLES = 5
-FAST_CYCLES = 1
-
-
-@dataclass
-class Log:
-    """What came out, and when things happened (in cycles)."""
-
-    updates: list = field(default_factory=list)    # (cycle valid first seen, update)
-    accepted: list = field(default_factory=list)   # cycles of transfers on operations
-    walks: list = field(default_factory=list)      # (updates taken before, symbol, side, cycle)
-    pulses: Counter = field(default_factory=Counter)
-    late: list = field(default_factory=list)       # cycles of late pulses
-
-
-def operation_payload(operation):
-    fields = asdict(operation)
-    fields["kind"] = OperationKind[operation.kind.name]
-    fields["side"] = Side(operation.side)
-    return fields
-
-
-def simulate(operations, *, source=always, sink=always, walk=None, settle=40, keys=None,
-             profile=PROFILE):
-    """Run operations through the table.
-
-    `walk` is a function from the cycle to a (symbol, side) to walk, or None.
-    """
-    dut = OrderTable(profile)
-    log = Log()
-    state = {"walking": False, "valid_since": None, "fed": False}
-
-    async def feed(ctx):
-        if keys is not None:
-            ctx.set(dut.cfg_seeds, list(keys))
-        await ctx.tick().until(dut.cleared)
-        await drive(ctx, dut.operations, map(operation_payload, operations), source)
-        state["fed"] = True
-        while state["walking"]:
-            await ctx.tick()
-        await ctx.tick().repeat(settle)
-        log.occupancy = ctx.get(dut.occupancy)
-
-    async def watch(ctx):
-        cycle = 0
-        requested = None
-        while True:
-            if (walk is not None and not state["walking"] and not state["fed"]
-                    and (request := walk(cycle))):
-                state["walking"], requested = True, request
-                ctx.set(dut.walk.payload, {"symbol_index": request[0], "side": Side(request[1])})
-                ctx.set(dut.walk.valid, 1)
-            ready = sink()
-            ctx.set(dut.updates.ready, ready)
-            (_, _, valid, update, accepted, walk_ready, late_dup, late_over, late_symbol, unknown,
-             dup, overfill, overflow) = await ctx.tick().sample(
-                dut.updates.valid, dut.updates.payload,
-                dut.operations.valid & dut.operations.ready, dut.walk.valid & dut.walk.ready,
-                dut.late_duplicate, dut.late_overflow, dut.late_symbol_index,
-                dut.stat_unknown_reference, dut.stat_duplicate_reference, dut.stat_overfill,
-                dut.stat_overflow)
-            if valid and state["valid_since"] is None:
-                state["valid_since"] = cycle
-            if valid and ready:
-                log.updates.append((state["valid_since"], update))
-                state["valid_since"] = None
-                if update.kind == UpdateKind.WALK_END:
-                    state["walking"] = False
-            if walk_ready:
-                ctx.set(dut.walk.valid, 0)
-                log.walks.append((len(log.updates), *requested, cycle))
-            if accepted:
-                log.accepted.append(cycle)
-            if late_dup or late_over:
-                log.late.append(cycle)
-            log.pulses.update({
-                ("late_duplicate", late_symbol): late_dup,
-                ("late_overflow", late_symbol): late_over,
-                "unknown": unknown, "duplicate": dup, "overfill": overfill, "overflow": overflow})
-            cycle += 1
-
-    run(dut, feed, background=[watch], cycles=200_000)
-    return log
-
-
-def check(log, operations, *, placement=True, profile=PROFILE, keys=KEYS):
-    """Compare everything that came out with the golden model; return it."""
-    row_bits = profile.order_rows.bit_length() - 1
-    golden = Golden(TwoChoicePlacement(row_bits, keys) if placement else None)
-    upcoming = iter(operations)
-    expected = []
-    late = Counter()
-    walks = list(log.walks)
-    walker = None
-    for index, (_, update) in enumerate(log.updates):
-        if walks and index == walks[0][0]:
-            assert walker is None, "a walk began before the last one ended"
-            walker = WalkChecker(golden, *walks.pop(0)[1:3])
-        if update.walk:
-            assert walker is not None, "walk update without a walk"
-            assert not update.event_last
-            assert not update.suspect
-            assert not update.final
-            if update.kind == UpdateKind.WALK_END:
-                assert not expected, "walk ended inside an event"
-                assert walker.exact()
-                walker = None
-                continue
-            assert update.kind == UpdateKind.ADD
-            assert (update.symbol_index, update.side.value, update.touch_levels) == (
-                walker.symbol_index, walker.side, 1)
-            walker.walked(update.price, update.quantity)
-            continue
-        if not expected:
-            expected = golden.apply(next(upcoming))
-        want = expected.pop(0)
-        compare(update, want, late)
-        watched = walker is not None and (want.symbol_index, want.side) == (
-            walker.symbol_index, walker.side)
-        if want.kind is not GoldenUpdateKind.NONE and not watched:
-            assert update.touch_levels == 1
-        if walker is not None:
-            walker.updated(want, touch_levels=bool(update.touch_levels))
-    assert not expected
-    assert next(upcoming, None) is None, "operations without update"
-    assert walker is None
-    assert not walks
-    assert +Counter({name: log.pulses[name] for name in golden.counts}) == +golden.counts
-    assert Counter({name: count for name, count in log.pulses.items()
-                    if isinstance(name, tuple) and count}) == late
-    assert log.occupancy == len(golden.orders)
-    return golden
-
-
-def compare(update, want, late):
-    """Compare one update; what a fast ADD could not know must have come as a pulse."""
-    assert update.kind.name == want.kind.name
-    suspect, overflow = want.suspect, want.overflow
-    if want.kind is GoldenUpdateKind.ADD and (update.suspect, update.overflow) == (0, 0):
-        late.update({("late_duplicate", want.symbol_index): suspect,
-                     ("late_overflow", want.symbol_index): overflow})
-        for name in list(late):
-            if not late[name]:
-                del late[name]
-        suspect = overflow = 0
-    names = ["symbol_index", "final", "event_last", "execution", "tag"]
-    if want.kind is not GoldenUpdateKind.NONE:
-        names += ["price", "quantity"]
-        assert update.side.value == want.side
-    assert [update[name] for name in names] == [getattr(want, name) for name in names]
-    assert (update.suspect, update.overflow) == (suspect, overflow)
-
-
-def random_operations(seed, count, *, references=40, near=0.6, symbols=SYMBOLS):
-    """Operations of few references, often one of the last four; every kind of mistake."""
-    rng = random.Random(seed)
-    pool = [rng.getrandbits(64) for _ in range(references)]
-    home = {reference: rng.randrange(symbols) for reference in pool}
-    recent = [pool[0]] * 4
-
-    def pick():
-        reference = rng.choice(recent) if rng.random() < near else rng.choice(pool)
-        recent.pop(0)
-        recent.append(reference)
-        return reference
-
-    for _ in range(count):
-        reference, new_reference = pick(), pick()
-        symbol = home[reference] if rng.random() < 0.95 else rng.randrange(symbols)
-        yield Operation(
-            kind=rng.choices(list(Kind), weights=[5, 4, 2, 2])[0], symbol_index=symbol,
-            reference=reference, new_reference=new_reference, side=rng.getrandbits(1),
-            shares=rng.choice([0, 1, 2, 3, 100, 2**32 - 1]), price=rng.randrange(8) * 100,
-            execution=rng.getrandbits(1), tag=rng.randrange(32))
-
-
-def random_walks(seed, every):
-    rng = random.Random(seed)
-    return lambda cycle: ((rng.randrange(SYMBOLS), rng.getrandbits(1))
-                          if rng.random() < 1 / every else None)
+from tests.unit.hdl.book.bench import (
+    FAST_CYCLES,
+    PROFILE,
+    ROW_BITS,
+    SLOW_CYCLES,
+    SYMBOLS,
+    add,
+    check,
+    colliding,
+    operation,
+    operation_payload,
+    random_operations,
+    random_walks,
+    simulate,
+)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -264,16 +90,6 @@ def test_read_that_meets_a_write_is_not_relied_on(seed, monkeypatch):
     log = simulate(operations, source=stalls(seed, (0.3, 0.8, 0.9, 0.95)[seed]),
                    walk=random_walks(seed, every=80))
     check(log, operations)
-
-
-def add(reference, **fields):
-    return Operation(kind=Kind.ADD, symbol_index=fields.pop("symbol_index", 0), reference=reference,
-                     **{"shares": 100, "price": 5000, **fields})
-
-
-def operation(kind, reference, **fields):
-    return Operation(kind=kind, symbol_index=fields.pop("symbol_index", 0), reference=reference,
-                     **fields)
 
 
 def test_add_leaves_after_1_cycle_and_the_rest_after_5():
@@ -346,17 +162,6 @@ def test_late_duplicate_of_a_fast_add_is_a_pulse():
     assert [update.suspect for _, update in log.updates] == [0, 0]
 
 
-def colliding(count, row=(5, 2), seed=7):
-    """References whose rows are all the same, in both banks."""
-    rng = random.Random(seed)
-    found = []
-    while len(found) < count:
-        reference = rng.getrandbits(64)
-        if tuple(toeplitz_row(reference, key, ROW_BITS) for key in KEYS) == row:
-            found.append(reference)
-    return found
-
-
 @pytest.mark.parametrize("spaced", [False, True])
 def test_collisions_fill_the_rows_then_the_cam_then_overflow(spaced):
     references = colliding(8 + 16 + 2)
@@ -421,7 +226,8 @@ def test_idle_walk_takes_a_cycle_a_row():
 def test_seeds_are_taken_over_while_empty_only():
     keys = tuple(random.Random(5).getrandbits(63 + ROW_BITS) for _ in range(2))
     dut = OrderTable(PROFILE)
-    references = colliding(24)
+    references = colliding(26)  # two more than fit under the old keys
+    assert len({toeplitz_row(reference, keys[0], ROW_BITS) for reference in references}) > 1
 
     async def bench(ctx):
         ctx.set(dut.updates.ready, 1)
@@ -441,17 +247,7 @@ def test_seeds_are_taken_over_while_empty_only():
         await ctx.tick()
         ctx.set(dut.clear, 0)
         await ctx.tick().until(dut.cleared)
-        assert await fill() == 24
-        golden = TwoChoicePlacement(ROW_BITS, keys)
-        rows = {tuple(toeplitz_row(reference, key, ROW_BITS) for key in keys)
-                for reference in references}
-        assert len(rows) > 1
-        assert all(golden.insert((reference, 0)) for reference in references)
-        more = random.Random(6).sample(range(2**40), 60)
-        stored = sum(golden.insert((reference, 0)) for reference in more)
-        await drive(ctx, dut.operations, [operation_payload(add(reference)) for reference in more])
-        await ctx.tick().repeat(10)
-        assert ctx.get(dut.occupancy) == 24 + stored
+        assert await fill() == 26, "orders are not spread by the new keys"
 
     run(dut, bench)
 
@@ -517,39 +313,3 @@ def test_hash_equals_the_matrix():
 def test_hash_refuses_a_width(row_bits):
     with pytest.raises(ValueError, match="row_bits must be 1 to 32"):
         ToeplitzHash(row_bits)
-
-
-def inserter(seed, orders):
-    """A placement under random keys, and a function that inserts a random reference."""
-    rng = random.Random(seed)
-    toeplitz = ToeplitzHash((orders // 8).bit_length() - 1)
-    keys = tuple(rng.getrandbits(toeplitz.key_bits) for _ in range(2))
-    placement = TwoChoicePlacement(toeplitz.row_bits, keys)
-
-    def insert():
-        reference = rng.getrandbits(64)
-        rows = tuple(toeplitz.compute(reference, key) for key in keys)
-        assert placement.insert((reference, 0), rows)
-        return reference, 0
-
-    return rng, placement, insert
-
-
-@pytest.mark.parametrize("orders", [1024, 8192])
-def test_sixty_percent_of_random_references_fit(orders):
-    for seed in range(8):
-        _, placement, insert = inserter(seed, orders)
-        for _ in range(orders * 6 // 10):
-            insert()
-        assert placement.used[None] <= 4
-
-
-@pytest.mark.parametrize("orders", [1024, 8192])
-def test_orders_that_come_and_go_fit_in_45_percent(orders):
-    for seed in range(2):
-        rng, placement, insert = inserter(seed, orders)
-        names = [insert() for _ in range(orders * 45 // 100)]
-        for _ in range(4 * len(names)):
-            index = rng.randrange(len(names))
-            placement.remove(names[index])
-            names[index] = insert()
