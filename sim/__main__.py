@@ -3,14 +3,21 @@
 import argparse
 import json
 import os
+import signal
 import sys
+import threading
 import time
 from enum import IntEnum
 from pathlib import Path
+from types import FrameType
 
+from proto.wire.management import UDP_PORT
+from sim.appliance import Appliance
 from sim.captures import CaptureError
 from sim.errors import SimulationError
+from sim.management_bridge import ManagementBridge
 from sim.replay import Replay, Summary, Waves, write_rows
+from sim.running import run_managed
 
 
 class ExitStatus(IntEnum):
@@ -86,6 +93,14 @@ def _arguments() -> argparse.ArgumentParser:
                         help="fail if the end of the file is truncated")
     replay.add_argument("--output", choices=("text", "json"), default="text",
                         help="form of the summary (default: %(default)s)")
+    run = commands.add_parser(
+        "run", formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Example: python -m sim run --profile bench --port 5449\n\n"
+                    "Run the simulated appliance, managed over UDP on loopback, until it is "
+                    "interrupted or terminated.")
+    run.add_argument("--profile", default="sim", help="sizes (default: %(default)s)")
+    run.add_argument("--port", type=int, default=UDP_PORT,
+                     help="UDP port at 127.0.0.1; 0 takes a free one (default: %(default)s)")
     return parser
 
 
@@ -137,11 +152,27 @@ def _replay(options: argparse.Namespace) -> ExitStatus:
     return ExitStatus.FAILED if failed else ExitStatus.DONE
 
 
+def _run(options: argparse.Namespace) -> ExitStatus:
+    stop = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    with ManagementBridge(port=options.port) as bridge, Appliance(options.profile) as appliance:
+        # Records wait in the ring for a control plane.
+        appliance.simulation.set_events_ready(False)
+        print(f"managed at 127.0.0.1:{bridge.port}", flush=True)
+        run_managed(appliance.simulation, bridge, lambda: not stop.is_set())
+    return ExitStatus.DONE
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the exit status."""
     options = _arguments().parse_args(arguments)
     try:
-        return _replay(options)
+        return _run(options) if options.command == "run" else _replay(options)
     except OSError as error:
         print(f"error: {error.filename}: {(error.strerror or str(error)).lower()}",
               file=sys.stderr)
