@@ -92,12 +92,13 @@ class OrderIntake(wiring.Component):
         gap = Signal()     # the slot holds an operation or a relocation
         evict_due = Signal()  # it holds the first half of a relocation
         inject = Signal()  # the second half goes into the slot
-        stepping = self.step.as_value().any()
+        free = Signal()    # if anything goes into the slot, a step or a relocation
         m.d.comb += [
             self.slot.eq(slot),
             self.operations.ready.eq(self.enable & ~gap & ~self.second_due & ~self.block),
             self.accept.eq(self.operations.valid & self.operations.ready),
             inject.eq(self.enable & self.second_due & ~gap),
+            free.eq(~self.second_due & (~self.operations.valid | self.block)),
             self.relocation_taken.eq(self.enable & self.relocation_valid & ~self.operations.valid
                                      & ~gap & ~self.second_due & ~self.block
                                      & ~self.walk_active),
@@ -111,19 +112,17 @@ class OrderIntake(wiring.Component):
             m.d.sync += self.slot_kind.move.eq(self.relocation_taken)
             m.d.sync += self.slot_kind.evict.eq(evict_due)
         with m.If(self.enable & ~evict_due):  # the halves of a relocation are the same
-            self._address(m, slot, Mux(self.second_due, new_reference, operation.reference),
-                          stepping)
-            with m.If(stepping):
-                self._fill_with_found(m, slot, self.walk_symbol_index, fast=0)
+            self._address(m, slot, Mux(self.second_due, new_reference, operation.reference), free)
+            with m.If(free):
+                self._fill_with_found(m, slot)
             with m.Elif(self.second_due):  # the rest is as the first half left it
                 m.d.sync += slot.insert.eq(1)
                 m.d.sync += slot.second.eq(1)
-            with m.Elif(self.operations.valid):
-                self._fill_with_operation(m, slot)
             with m.Else():
-                self._fill_with_found(m, slot, self.relocation_key.symbol_index, fast=1)
-                m.d.sync += slot.key.reference.eq(self.relocation_key.reference)
-            with m.If(~self.second_due):
+                self._fill_with_operation(m, slot)
+            with m.If(~self.second_due):  # nothing to a step or relocation
+                m.d.sync += slot.shares.eq(operation.shares)
+                m.d.sync += slot.price.eq(operation.price)
                 m.d.sync += new_reference.eq(operation.new_reference)
         with m.If(self.accept):
             m.d.sync += self.second_due.eq(operation.kind == OperationKind.REPLACE)
@@ -136,14 +135,14 @@ class OrderIntake(wiring.Component):
 
         return m
 
-    def _address(self, m: Module, slot, reference: Value, stepping: Value) -> None:
+    def _address(self, m: Module, slot, reference: Value, free: Value) -> None:
         """Set the rows of the slot: hashes of the reference, or those of walker or relocation."""
-        free = ~(self.operations.valid | self.second_due)
-        m.d.sync += slot.key.reference.eq(reference)
+        m.d.sync += slot.key.reference.eq(
+            Mux(free, self.relocation_key.reference, reference))
         m.d.sync += slot.cam_index.eq(self.step_cam_index)
         m.d.sync += slot.victim.eq(self.relocation_victim)
         for row, key, kept in zip(slot.rows, self.keys, self.relocation_rows, strict=True):
-            m.d.sync += row.eq(Mux(stepping | free, Mux(self.walk_active, self.step_row, kept),
+            m.d.sync += row.eq(Mux(free, Mux(self.walk_active, self.step_row, kept),
                                    self.hash.hash(reference, key)))
 
     def _fill_with_operation(self, m: Module, slot) -> None:
@@ -155,22 +154,21 @@ class OrderIntake(wiring.Component):
             slot.fast.eq(self.fast & (operation.kind == OperationKind.ADD)),
             slot.key.symbol_index.eq(operation.symbol_index),
             slot.side.eq(operation.side),
-            slot.shares.eq(operation.shares),
-            slot.price.eq(operation.price),
             slot.execution.eq(operation.execution),
             slot.tag.eq(operation.tag),
             slot.watched.eq(self.walk_active
                             & (operation.symbol_index == self.walk_symbol_index)),
         ]
 
-    def _fill_with_found(self, m: Module, slot, symbol_index: Value, *, fast: int) -> None:
+    def _fill_with_found(self, m: Module, slot) -> None:
         """Let a slot that is no operation look like a DELETE, which shows the whole order."""
         m.d.sync += [
             slot.kind.eq(OperationKind.DELETE),
             slot.insert.eq(0),
             slot.second.eq(0),
-            slot.fast.eq(fast),
-            slot.key.symbol_index.eq(symbol_index),
+            slot.fast.eq(~self.walk_active),
+            slot.key.symbol_index.eq(Mux(self.walk_active, self.walk_symbol_index,
+                                         self.relocation_key.symbol_index)),
             slot.side.eq(self.walk_side),
             slot.execution.eq(0),
             slot.tag.eq(0),

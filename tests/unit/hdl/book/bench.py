@@ -178,7 +178,7 @@ def simulate(operations, *, source=always, sink=always, walk=None, settle=40, ke
 
     async def watch(ctx):
         cycle = 0
-        requested = None
+        requested = ()
         offered = False
         observed = Places.signals(dut)
         while True:
