@@ -20,6 +20,7 @@ from tests.unit.hdl.book.bench import (
     ROW_BITS,
     SLOW_CYCLES,
     SYMBOLS,
+    Log,
     add,
     check,
     colliding,
@@ -96,6 +97,7 @@ def test_add_leaves_after_1_cycle_and_the_rest_after_5():
     operations = [add(1), operation(Kind.REDUCE, 1, shares=40, execution=1),
                   operation(Kind.REPLACE, 1, new_reference=2, shares=7, price=1),
                   operation(Kind.DELETE, 2), operation(Kind.DELETE, 3)]
+    log = Log()
     for count in range(1, len(operations) + 1):  # alone: one operation every 20 cycles
         last = {"cycle": 0}
 
