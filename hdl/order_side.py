@@ -10,7 +10,7 @@ from hdl.csr.register_file import field_members
 from hdl.net.elastic_buffer import ElasticBuffer
 from hdl.net.xgmii_receiver import XgmiiReceiver
 from hdl.order.order_session import OrderSession
-from hdl.orders import IntentKind
+from hdl.orders import AnswerKind, IntentKind
 from hdl.profile import Profile
 from hdl.records import TAG_BITS, MessageContext, TopOfBook
 from hdl.strategy.decision import KILL_CAUSES, DecisionPath
@@ -254,18 +254,22 @@ class OrderSide(wiring.Component):
         decision, session = parts["decision"], parts["session"]
         verdict, model = decision.verdicts, decision.model_cfg
         refused = Signal(64)
-        enters, cancels, answers, any_refused = Signal(), Signal(), Signal(), Signal()
+        enters, cancels, any_refused = Signal(), Signal(), Signal()
+        answers, executions = Signal(), Signal()
         cancel = session.sent.p.kind == IntentKind.CANCEL
         m.d.sync += [
             refused.eq(Mux(verdict.valid, verdict.p.mask, 0)),
             any_refused.eq(verdict.valid & verdict.p.mask.any()),
             enters.eq(session.sent.valid & ~cancel), cancels.eq(session.sent.valid & cancel),
             answers.eq(session.answers.valid),
+            executions.eq(session.answers.valid & (
+                session.answers.p.kind == AnswerKind.EXECUTED)),
         ]
         pulses = {
             "model.write_refused": model.write_refused, "model.swaps": model.swapped,
             "model.swap_refused": model.swap_refused, "risk.refused": any_refused,
             "order.enters": enters, "order.cancels": cancels, "order.answers": answers,
+            "order.executions": executions,
             **{f"risk.refused_{check.name.lower()}": refused[check - 1] for check in Check},
             **{name: getattr(parts[part], pulse) for name, (part, pulse) in _COUNTERS.items()},
         }

@@ -102,10 +102,16 @@ class Top(wiring.Component):
         A replay may send the next frame and will lose nothing.
     idle : ``Out(1)``
         Nothing is seen in the feed path.
+    calm : ``Out(1)``
+        The same, whatever records wait to be taken.
+    events_waiting : ``Out(1)``
+        A record waits to be taken, by a host or at `events_payload`.
     now_cycles : ``Out(48)``
         Cycle counter of every stamp.
     time_ns : ``In(64)``
         The time is at least this: of a simulation; zero on a board.
+    time_hold : ``In(1)``
+        Time stands still: of a simulation; zero on a board.
     now_ns : ``Out(64)``
         The time, of every timer.
     """
@@ -131,8 +137,11 @@ class Top(wiring.Component):
             "events_ready":      In(1),
             "feed_ready":        Out(1),
             "idle":              Out(1),
+            "calm":              Out(1),
+            "events_waiting":    Out(1),
             "now_cycles":        Out(48),
             "time_ns":           In(64),
+            "time_hold":         In(1),
             "now_ns":            Out(64),
         })
 
@@ -186,7 +195,8 @@ class Top(wiring.Component):
 
         # Book events to orders.
         m.d.comb += [
-            clock.floor_ns.eq(self.time_ns), self.now_ns.eq(clock.now_ns),
+            clock.floor_ns.eq(self.time_ns), clock.hold.eq(self.time_hold),
+            self.now_ns.eq(clock.now_ns),
             health.now_ns.eq(clock.now_ns), health.packet.eq(feed.stat_packets),
             health.ended.eq(feed.stat_end_of_session),
             orders.order_rx_data.eq(self.order_rx_data),
@@ -229,7 +239,8 @@ class Top(wiring.Component):
             status.cfg_trading_events.eq(csr.feed_trading_events),
             recorder.trading_state.eq(status.flags),
             self.feed_ready.eq(status.feed_ready),
-            self.idle.eq(status.idle & orders.empty),
+            self.idle.eq(status.idle & orders.empty), self.calm.eq(status.calm),
+            self.events_waiting.eq(merger.events.valid),
             csr.control_status_memories_cleared.eq(book.ready),
             csr.control_status_upkeep.eq(status.upkeep),
             csr.control_status_feed_idle.eq(status.idle),

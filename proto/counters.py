@@ -87,6 +87,7 @@ COUNTERS: tuple[Counter, ...] = (
     Counter("order.enters", "Frames begun with an order to enter."),
     Counter("order.cancels", "Frames begun with a cancel."),
     Counter("order.answers", "Answers of the venue that concern an order."),
+    Counter("order.executions", "Executions that the venue has told, in part or whole."),
     Counter("order.queries", "Account Queries answered."),
     Counter("order_net.frames_good", "Frames received on the order port without an error."),
     Counter("order_net.frames_bad_fcs", "Frames whose FCS is wrong."),

@@ -43,6 +43,8 @@ class FeedStatus(wiring.Component):
         A replay may send the next frame and will lose nothing.
     idle : ``Out(1)``
         Nothing is seen in the feed path; a frame that is only being received is not seen.
+    calm : ``Out(1)``
+        The same, whatever waits in the event ring.
     upkeep : ``Out(1)``
         An operation, a rebuild or a refill is under way in the books.
     flags : ``Out(data.ArrayLayout(STATE_BITS, symbols))``
@@ -68,6 +70,7 @@ class FeedStatus(wiring.Component):
             "cfg_trading_events": In(len(SYSTEM_EVENTS)),
             "feed_ready":       Out(1),
             "idle":             Out(1),
+            "calm":             Out(1),
             "upkeep":           Out(1),
             "flags":            Out(data.ArrayLayout(STATE_BITS, profile.symbols)),
         })
@@ -75,11 +78,13 @@ class FeedStatus(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
+        calm = Signal()
+        m.d.comb += calm.eq((self.occupancy_words == 0) & ~self.offered & self.book_ready &
+                            self.book_idle)
         m.d.sync += [
             self.feed_ready.eq((self.occupancy_words < self.buffer_words // 4) & self.book_ready &
                                ~self.ring_nearly_full),
-            self.idle.eq((self.occupancy_words == 0) & ~self.offered & self.book_ready &
-                         self.book_idle & self.ring_empty),
+            self.calm.eq(calm), self.idle.eq(calm & self.ring_empty),
             self.upkeep.eq(~self.book_idle),
         ]
         open_phase = Signal()

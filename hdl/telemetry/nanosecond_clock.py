@@ -21,7 +21,8 @@ class NanosecondClock(wiring.Component):
 
     Time may be given from outside: `now_ns` jumps to `floor_ns` when that is ahead by more than 64
     ns. So a simulation jumps over time in which nothing happens, or follows wall time, in which it
-    is slower than the line; a board ties it to zero.
+    is slower than the line; a board ties it to zero. Time may also stand still: no cycle with
+    `hold` counts. So a simulation in lockstep serves its management port, and no timer sees it.
 
     Parameters
     ----------
@@ -32,6 +33,8 @@ class NanosecondClock(wiring.Component):
     -------
     floor_ns : ``In(64)``
         The time is at least this; must not go back.
+    hold : ``In(1)``
+        Time stands still.
     now_ns : ``Out(64)``
         The time.
 
@@ -45,7 +48,7 @@ class NanosecondClock(wiring.Component):
         if hz < 40_000_000:
             raise ValueError(f"hz must be >= 40000000, was {hz}")
         self.hz = hz
-        super().__init__({"floor_ns": In(64), "now_ns": Out(64)})
+        super().__init__({"floor_ns": In(64), "hold": In(1), "now_ns": Out(64)})
 
     def elaborate(self, platform):
         m = Module()
@@ -55,7 +58,9 @@ class NanosecondClock(wiring.Component):
         floor_ns = Signal(64)
         lead_ns = Signal(signed(65))
         m.d.sync += [floor_ns.eq(self.floor_ns), lead_ns.eq(self.floor_ns - self.now_ns)]
-        with m.If(lead_ns > _MARGIN_NS):
+        with m.If(self.hold):
+            pass
+        with m.Elif(lead_ns > _MARGIN_NS):
             m.d.sync += self.now_ns.eq(floor_ns)
         with m.Else():
             m.d.sync += Cat(fraction, self.now_ns).eq(Cat(fraction, self.now_ns) + increment)

@@ -19,6 +19,9 @@ __all__ = ["OrderRecorder", "TradingState"]
 
 _BODY_BITS = 8 * (EVENT_BYTES - HEADER.size)
 _LATENCY_BITS = 16
+#: Refusals that were only counted are reported when this bit of the time changes, or a higher one
+#: of `_SLOT_BITS`: within 0.53 ms.
+_SLOT_BIT, _SLOT_BITS = 18, 8
 
 #: What a record of the state tells.
 TradingState = data.StructLayout({
@@ -116,13 +119,18 @@ class OrderRecorder(wiring.Component):
         changed = Signal()
         m.d.comb += changed.eq(Value.cast(self.state) != Value.cast(reported))
 
+        slot = Signal(_SLOT_BITS)
+        new_slot = Signal()
+        m.d.sync += [slot.eq(self.now_ns[_SLOT_BIT:]),
+                     new_slot.eq(self.now_ns[_SLOT_BIT:][:_SLOT_BITS] != slot)]
+
         # One a cycle; refusals first, as only they come often.
         chosen = Signal(_Stored)
         store = Signal()
         take_order, take_answer = Signal(), Signal()
         refused = journal.refusals.p
         m.d.comb += [
-            journal.flush.eq(order_waits | answer_waits | changed),
+            journal.flush.eq(order_waits | answer_waits | changed | new_slot),
             store.eq(1), chosen.symbol_index.eq(NO_SYMBOL), chosen.cycle.eq(self.now_cycles),
         ]
         with m.If(journal.refusals.valid):

@@ -43,16 +43,14 @@ class RefusalJournal(wiring.Component):
     """Hold the last refusals until something else happens, and count those that are alike.
 
     Latency: 2 cycles, `verdicts` transfer of a refusal unlike the one before to `refusals.valid`.
-    One that is like the one before waits until another kind of refusal, `flush`, or `patience`
-    cycles. Alike are: same symbol, flags and mask; two cancels; two orders refused while disarmed
-    or killed. Throughput: 1 refusal per 2 cycles while `refusals` are taken at once.
+    One that is like the one before waits until another kind of refusal, or `flush`. Alike are: same
+    symbol, flags and mask; two cancels; two orders refused while disarmed or killed. Throughput: 1
+    refusal per 2 cycles while `refusals` are taken at once.
 
     Parameters
     ----------
     profile : :class:`Profile`
         Sizes.
-    patience : int
-        Cycles after which what was counted is reported, at most twice this; a power of two.
 
     Members
     -------
@@ -68,9 +66,8 @@ class RefusalJournal(wiring.Component):
         Pulse: refusals unlike each other came faster than they were taken.
     """
 
-    def __init__(self, profile: Profile, *, patience: int = 1 << 16):
+    def __init__(self, profile: Profile):
         self.profile = profile
-        self.patience = patience
         super().__init__({
             "verdicts": In(stream.Signature(Verdict(profile), always_ready=True)),
             "flush": In(1),
@@ -128,8 +125,6 @@ class RefusalJournal(wiring.Component):
         due = Signal()
         taken = Signal()
         counted = Signal()          # `held` has something that is not being reported
-        age = Signal(range(self.patience))
-        m.d.sync += age.eq(age + 1)
         m.d.comb += [
             self.refusals.valid.eq(before_waits | due),
             Value.cast(self.refusals.p).eq(
@@ -143,7 +138,7 @@ class RefusalJournal(wiring.Component):
             m.d.sync += before_waits.eq(0)
         with m.If(taken):
             m.d.sync += [due.eq(0), held.count.eq(0)]
-        with m.Elif((held.count != 0) & (self.flush | (age == self.patience - 1))):
+        with m.Elif((held.count != 0) & self.flush):
             m.d.sync += due.eq(1)
         with m.If(arrived):
             m.d.sync += [known.eq(1), Value.cast(held).eq(Value.cast(new))]

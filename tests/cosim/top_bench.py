@@ -33,7 +33,8 @@ TICK = 100
 BID, ASK = 1_000_000, 1_000_100
 ADDRESS = FeedAddress(session="000010059B")
 GROUP = "233.54.12.111"
-INPUTS = ("csr_address", "csr_write_data", "csr_write", "csr_read", "time_ns")
+INPUTS = ("csr_address", "csr_write_data", "csr_write", "csr_read", "time_ns",
+          "time_hold")
 PORTS = {Line.FEED_A: "feed_a", Line.ORDER: "order", Line.MANAGEMENT: "management"}
 
 

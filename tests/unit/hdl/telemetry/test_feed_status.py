@@ -12,8 +12,8 @@ PROFILE = Profile(name="test", symbols=2, window_ticks=64, orders=64, frame_buff
 READY = {"book_ready": 1, "book_idle": 1, "ring_empty": 1}
 
 
-def levels(**inputs) -> tuple[int, int, int]:
-    """Return feed_ready, idle and upkeep one cycle after the inputs."""
+def levels(**inputs) -> tuple[int, int, int, int]:
+    """Return feed_ready, idle, upkeep and calm one cycle after the inputs."""
     dut = FeedStatus(PROFILE, buffer_words=256)
     out = []
 
@@ -21,20 +21,21 @@ def levels(**inputs) -> tuple[int, int, int]:
         for name, value in inputs.items():
             ctx.set(getattr(dut, name), value)
         await ctx.tick()
-        out.append((ctx.get(dut.feed_ready), ctx.get(dut.idle), ctx.get(dut.upkeep)))
+        out.append((ctx.get(dut.feed_ready), ctx.get(dut.idle), ctx.get(dut.upkeep),
+                    ctx.get(dut.calm)))
 
     run(dut, bench)
     return out[0]
 
 
 @pytest.mark.parametrize(("change", "expected"), [
-    ({}, (1, 1, 0)),
-    ({"occupancy_words": 63}, (1, 0, 0)),
-    ({"occupancy_words": 64}, (0, 0, 0)),
-    ({"offered": 1}, (1, 0, 0)),
-    ({"book_ready": 0}, (0, 0, 0)),
-    ({"book_idle": 0}, (1, 0, 1)),
-    ({"ring_nearly_full": 1, "ring_empty": 0}, (0, 0, 0)),
+    ({}, (1, 1, 0, 1)),
+    ({"occupancy_words": 63}, (1, 0, 0, 0)),
+    ({"occupancy_words": 64}, (0, 0, 0, 0)),
+    ({"offered": 1}, (1, 0, 0, 0)),
+    ({"book_ready": 0}, (0, 0, 0, 0)),
+    ({"book_idle": 0}, (1, 0, 1, 0)),
+    ({"ring_nearly_full": 1, "ring_empty": 0}, (0, 0, 0, 1)),
 ])
 def test_levels(change, expected):
     assert levels(**(READY | change)) == expected

@@ -44,6 +44,27 @@ def test_time_jumps_forward_within_two_cycles_and_never_back():
     run(dut, bench)
 
 
+def test_time_stands_still_and_goes_on_as_if_nothing_had_been():
+    dut = NanosecondClock(156_250_000)
+    rng = random.Random(2)
+
+    async def bench(ctx):
+        counted = 0
+        for _ in range(400):
+            hold = rng.random() < 0.5
+            ctx.set(dut.hold, hold)
+            ctx.set(dut.floor_ns, 10**9 if hold else 0)
+            await ctx.tick()
+            counted += not hold
+            assert abs(ctx.get(dut.now_ns) - counted * 64 // 10) <= 1
+            # A jump wanted while time stands still is not taken if nobody wants it afterwards.
+            if hold:
+                ctx.set(dut.floor_ns, 0)
+                await ctx.tick().repeat(2)
+
+    run(dut, bench)
+
+
 def test_a_slow_clock_is_refused():
     with pytest.raises(ValueError, match="hz must be"):
         NanosecondClock(39_999_999)

@@ -61,20 +61,20 @@ def alike(a: dict, b: dict) -> bool:
         a["flags"] & ~OrderFlag.WAITED == b["flags"] & ~OrderFlag.WAITED
 
 
-def simulate(items, gaps, *, flush=lambda: False, patience=64, ready=lambda: True):
+def simulate(items, gaps, *, flush=lambda cycle: False, ready=lambda: True):
     """Return (cycle sent of each refusal, (cycle, record) reported, number lost)."""
-    dut = RefusalJournal(PROFILE, patience=patience)
+    dut = RefusalJournal(PROFILE)
     sent, out = [], []
     lost = cycle = 0
 
     async def bench(ctx):
         nonlocal lost, cycle
 
-        async def tick():
+        async def tick(last=False):
             nonlocal lost, cycle
             take = ready()
             ctx.set(dut.refusals.ready, take)
-            ctx.set(dut.flush, flush())
+            ctx.set(dut.flush, last or flush(cycle))
             if ctx.get(dut.refusals.valid) and take:
                 record = ctx.get(dut.refusals.payload)
                 out.append((cycle, {name: record[name] % 2**64 if name != "score"
@@ -94,7 +94,7 @@ def simulate(items, gaps, *, flush=lambda: False, patience=64, ready=lambda: Tru
             for _ in range(gap):
                 await tick()
         while not ctx.get(dut.empty):
-            await tick()
+            await tick(last=True)
 
     run(dut, bench)
     return sent, out, lost
@@ -105,7 +105,7 @@ def test_every_refusal_is_in_exactly_one_record(seed, calm, chance):
     rng = random.Random(seed)
     items = [verdict(rng, calm=calm) for _ in range(300)]
     gaps = [rng.choice([1, 1, 2, 10]) for _ in items]
-    sent, out, lost = simulate(items, gaps, flush=lambda: rng.random() < chance)
+    sent, out, lost = simulate(items, gaps, flush=lambda cycle: rng.random() < chance)
     assert lost == 0
     at = 0
     previous = None
@@ -127,13 +127,13 @@ def test_every_refusal_is_in_exactly_one_record(seed, calm, chance):
     assert len(out) < len(sent)
 
 
-def test_a_series_is_reported_after_the_patience():
+def test_a_series_is_reported_with_each_flush():
     rng = random.Random(4)
     item = {**verdict(rng, calm=True), "mask": 2}
-    _, out, lost = simulate([item] * 200, [1] * 200, patience=64)
+    _, out, lost = simulate([item] * 200, [1] * 200, flush=lambda cycle: cycle % 64 == 0)
     assert lost == 0 and sum(record["count"] for _, record in out) == 200
     assert out[0][1]["count"] == 1 and len(out) <= 2 + 400 // 64
-    assert all(b - a <= 2 * 64 for (a, _), (b, _) in pairwise(out))
+    assert all(b - a <= 64 for (a, _), (b, _) in pairwise(out))
 
 
 def test_what_is_not_taken_in_time_is_reported_lost():
