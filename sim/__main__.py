@@ -7,14 +7,18 @@ import signal
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from enum import IntEnum
 from pathlib import Path
 from types import FrameType
 
+from hdl.profile import PROFILES
 from proto.wire.management import UDP_PORT
 from sim.appliance import Appliance
 from sim.captures import CaptureError
 from sim.errors import SimulationError
+from sim.exchange.lockstep import LockstepPeer
+from sim.lockstep import LockstepRun, run_lockstep
 from sim.management_bridge import ManagementBridge
 from sim.replay import Replay, Summary, Waves, write_rows
 from sim.running import run_managed
@@ -77,7 +81,8 @@ def _arguments() -> argparse.ArgumentParser:
                     "Replay a capture through the simulated appliance.")
     replay.add_argument("capture", type=Path, help=".itch or .pcap, plain, .gz or .xz")
     replay.add_argument("--bbo", type=Path, metavar="CSV", help="write the rows to this file")
-    replay.add_argument("--profile", default="sim", help="sizes (default: %(default)s)")
+    replay.add_argument("--profile", default="sim", choices=sorted(PROFILES),
+                        help="sizes (default: %(default)s)")
     replay.add_argument("--symbols", help="only these, separated by commas")
     replay.add_argument("--tick", action="append", type=_tick, default=[],
                         metavar="[SYMBOL=]DOLLARS", help="tick size instead of the one found")
@@ -98,9 +103,13 @@ def _arguments() -> argparse.ArgumentParser:
         description="Example: python -m sim run --profile bench --port 5449\n\n"
                     "Run the simulated appliance, managed over UDP on loopback, until it is "
                     "interrupted or terminated.")
-    run.add_argument("--profile", default="sim", help="sizes (default: %(default)s)")
+    run.add_argument("--profile", default="sim", choices=sorted(PROFILES),
+                     help="sizes (default: %(default)s)")
     run.add_argument("--port", type=int, default=UDP_PORT,
                      help="UDP port at 127.0.0.1; 0 takes a free one (default: %(default)s)")
+    run.add_argument("--exchange", metavar="ADDRESS",
+                     help="share time with the exchange that listens there, see `python -m "
+                          "sim.exchange serve`; else there is no market, and time is wall time")
     return parser
 
 
@@ -160,12 +169,34 @@ def _run(options: argparse.Namespace) -> ExitStatus:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
-    with ManagementBridge(port=options.port) as bridge, Appliance(options.profile) as appliance:
+    def go_on() -> bool:
+        return not stop.is_set()
+
+    with ExitStack() as stack:
+        bridge = stack.enter_context(ManagementBridge(port=options.port))
+        peer = _peer(options.exchange, stack)
+        appliance = stack.enter_context(Appliance(options.profile))
         # Records wait in the ring for a control plane.
         appliance.simulation.set_events_ready(False)
-        print(f"managed at 127.0.0.1:{bridge.port}", flush=True)
-        run_managed(appliance.simulation, bridge, lambda: not stop.is_set())
+        if peer is None:
+            print(f"managed at 127.0.0.1:{bridge.port}", flush=True)
+            run_managed(appliance.simulation, bridge, go_on)
+        else:
+            run = LockstepRun(appliance.simulation, bridge, peer,
+                              core_hz=appliance.read("identity.core_hz"))
+            print(f"managed at 127.0.0.1:{bridge.port}, in lockstep with {options.exchange}",
+                  flush=True)
+            run_lockstep(run, go_on)
     return ExitStatus.DONE
+
+
+def _peer(address: str | None, stack: ExitStack) -> LockstepPeer | None:
+    if address is None:
+        return None
+    try:
+        return stack.enter_context(LockstepPeer(address))
+    except OSError as error:
+        raise SimulationError(f"no exchange at {address}: {error.strerror}") from error
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -250,6 +250,36 @@ class Simulation:
         """Let the design's clock jump to `time_ns` in the cycles that follow, if that is ahead."""
         self._c.simulation_set_time(self._handle, time_ns)
 
+    def set_hold(self, hold: bool) -> None:
+        """Let the design's clock stand still in the cycles that follow, or go on."""
+        self._c.simulation_set_hold(self._handle, int(hold))
+
+    def calm(self, cycles: int, most: int) -> bool:
+        """Run until nothing has been under way between feed and venue for some cycles.
+
+        Frames to be sent there count, the management line and event records do not.
+
+        Parameters
+        ----------
+        cycles : int
+            How long it must last.
+        most : int
+            Cycles to run at most.
+
+        Returns
+        -------
+        bool
+            Whether it is so.
+        """
+        return bool(self._c.simulation_calm(self._handle, cycles, most))
+
+    def served(self, cycles: int, most: int) -> bool:
+        """Run until the management line has been quiet, and no record has waited, for some cycles.
+
+        Parameters and result as of :meth:`calm`.
+        """
+        return bool(self._c.simulation_served(self._handle, cycles, most))
+
     def bridge(self, descriptor: int, duration_ns: int, line: Line = Line.ORDER, *,
                chunk_cycles: int = 256) -> None:
         """Join a line to a file that carries frames, such as a TAP, for some wall time.
@@ -297,6 +327,9 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "simulation_now": (ctypes.c_uint64, ()),
     "simulation_time": (ctypes.c_uint64, ()),
     "simulation_set_time": (None, (ctypes.c_uint64,)),
+    "simulation_set_hold": (None, (ctypes.c_int,)),
+    "simulation_calm": (ctypes.c_int, (ctypes.c_uint64, ctypes.c_uint64)),
+    "simulation_served": (ctypes.c_int, (ctypes.c_uint64, ctypes.c_uint64)),
     "simulation_bridge": (ctypes.c_int, (ctypes.c_int, ctypes.c_int, ctypes.c_uint64,
                                          ctypes.c_uint64)),
     "simulation_bridged_bad": (ctypes.c_uint64, ()),

@@ -20,12 +20,15 @@ class Account:
         Received less paid, in 1e-4 USD.
     fills, shares : int
         Executions and shares executed.
+    turnover_e4 : int
+        Value of all executions, in 1e-4 USD.
     """
 
     positions: dict[str, int] = field(default_factory=dict[str, int])
     cash_e4: int = 0
     fills: int = 0
     shares: int = 0
+    turnover_e4: int = 0
 
     def note(self, fill: Fill) -> None:
         """Take in an execution."""
@@ -34,6 +37,7 @@ class Account:
         self.cash_e4 -= sign * fill.quantity * fill.price_e4
         self.fills += 1
         self.shares += fill.quantity
+        self.turnover_e4 += fill.quantity * fill.price_e4
 
 
 class Ledger:

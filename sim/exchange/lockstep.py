@@ -239,6 +239,11 @@ class Link:
         """Add a DONE."""
         self.put(Kind.DONE, _DONE.pack(until_ns, next_ns))
 
+    @property
+    def pending(self) -> bool:
+        """Whether a record has come that was not read."""
+        return bool(self._records)
+
     def flush(self) -> None:
         """Send what was put.
 
@@ -383,6 +388,15 @@ class LockstepPeer(_Client):
     def start_ns(self) -> int:
         """When simulated time begins."""
         return int(self.welcome["start_ns"])
+
+    @property
+    def pending(self) -> bool:
+        """Whether the exchange has said something that was not read."""
+        return self._link.pending
+
+    def fileno(self) -> int:
+        """Return the descriptor, for select."""
+        return self._link.socket.fileno()
 
     def grant(self) -> Grant | None:
         """Wait for time to run; None when the exchange has finished.

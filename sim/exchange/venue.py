@@ -250,6 +250,7 @@ class Exchange:
         return {
             "positions": dict(account.positions), "cash_e4": account.cash_e4,
             "fills": account.fills, "shares": account.shares,
+            "turnover_e4": account.turnover_e4,
             "open_orders": [{"user_ref_num": order.user_ref_num,
                              "symbol": order.fields["symbol"], "side": order.fields["side"],
                              "open_quantity": order.open_quantity,

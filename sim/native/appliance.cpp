@@ -45,6 +45,7 @@ struct Simulation {
     std::vector<uint64_t> event_cycles;
     bool events_ready = true;
     uint64_t time_ns = 0;
+    bool time_hold = false;
     std::vector<uint8_t> bridged;
     uint64_t bridged_bad = 0;
 #ifdef TRACED
@@ -78,6 +79,9 @@ struct Simulation {
 #endif
 #ifdef HAS_TIME
         top->time_ns = time_ns;
+#endif
+#ifdef HAS_TIME_HOLD
+        top->time_hold = time_hold;
 #endif
     }
 
@@ -134,6 +138,38 @@ struct Simulation {
 #else
         return true;
 #endif
+    }
+
+    // Nothing is under way from the feed or with the venue; the host does not matter.
+    bool calm() const {
+        for (int line : {kFeedA, kFeedB, kOrder})
+            if (!senders[line].done() || !receivers[line].idle()) return false;
+#ifdef HAS_CALM
+        return top->calm;
+#else
+        return true;
+#endif
+    }
+
+    // No record waits, and nothing is on the management line.
+    bool served() const {
+        if (!senders[kManagement].done() || !receivers[kManagement].idle()) return false;
+#ifdef HAS_EVENTS_WAITING
+        return !top->events_waiting;
+#else
+        return true;
+#endif
+    }
+
+    template <typename Condition>
+    bool run_until(Condition condition, uint64_t cycles, uint64_t most) {
+        uint64_t run = 0;
+        while (most--) {
+            tick();
+            run = condition() ? run + 1 : 0;
+            if (run >= cycles) return true;
+        }
+        return false;
     }
 
     void edge() {
@@ -220,6 +256,9 @@ void simulation_set_time(Simulation *s, uint64_t time_ns) {
     s->time_ns = std::max(s->time_ns, time_ns);
 }
 
+// Let the design's clock stand still, or go on, from the next cycle on.
+void simulation_set_hold(Simulation *s, int hold) { s->time_hold = hold; }
+
 // Trace cycles `from` to `to`; false if this build cannot.
 int simulation_trace(Simulation *s, const char *path, uint64_t from, uint64_t to) {
 #ifdef TRACED
@@ -243,13 +282,17 @@ void simulation_run(Simulation *s, uint64_t cycles) {
 // Run until everything was sent and the design has been quiet for `quiet` cycles, at most `most`.
 // Returns whether it is.
 int simulation_settle(Simulation *s, uint64_t quiet, uint64_t most) {
-    uint64_t run = 0;
-    while (most--) {
-        s->tick();
-        run = s->quiet() ? run + 1 : 0;
-        if (run >= quiet) return 1;
-    }
-    return 0;
+    return s->run_until([s] { return s->quiet(); }, quiet, most);
+}
+
+// The same, for feed and order lines, whatever the host does.
+int simulation_calm(Simulation *s, uint64_t cycles, uint64_t most) {
+    return s->run_until([s] { return s->calm(); }, cycles, most);
+}
+
+// Run until the management line is quiet and no record has waited for `cycles`, at most `most`.
+int simulation_served(Simulation *s, uint64_t cycles, uint64_t most) {
+    return s->run_until([s] { return s->served(); }, cycles, most);
 }
 
 // Run until at most `waiting` frames have yet to start on a line, at most `most` cycles.
