@@ -78,6 +78,8 @@ class OrderLog:
         By UserRefNum, oldest first; finished ones are forgotten when there are too many.
     positions : Counter
         Shares bought minus sold, by symbol_index.
+    fills : int
+        Executions.
     cash_e4, turnover_e4 : int
         What sales brought minus what purchases cost; value of all executions; 1e-4 USD.
     refusals : Counter
@@ -91,6 +93,7 @@ class OrderLog:
 
     orders: dict[int, LoggedOrder] = field(default_factory=dict[int, LoggedOrder])
     positions: Counter[int] = field(default_factory=Counter[int])
+    fills: int = 0
     cash_e4: int = 0
     turnover_e4: int = 0
     refusals: Counter[str] = field(default_factory=Counter[str])
@@ -162,5 +165,6 @@ class OrderLog:
         if not order.open_quantity and order.status in (OrderStatus.SENT, OrderStatus.LIVE):
             order.status = OrderStatus.EXECUTED
         self.positions[order.symbol_index] += -quantity if order.sell else quantity
+        self.fills += 1
         self.cash_e4 += value_e4 if order.sell else -value_e4
         self.turnover_e4 += value_e4

@@ -27,7 +27,7 @@ def build_stubs(folder: Path | None = None) -> Path:
     subprocess.CalledProcessError
         If a description is wrong or grpcio-tools is not installed.
     """
-    folder = Path(sysconfig.get_path("purelib")) if folder is None else folder
+    folder = Path(sysconfig.get_path("purelib")) if folder is None else folder.resolve()
     package = folder / "tickwire" / "v1"
     package.mkdir(parents=True, exist_ok=True)
     for stale in package.glob("*_pb2*"):

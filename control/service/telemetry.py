@@ -69,7 +69,7 @@ class TelemetryServicer(pb_grpc.TelemetryServiceServicer):
             refusals=[pb.Refusals(check=check, count=count)
                       for check, count in sorted(log.refusals.items())],
             total=len(log.orders), refused=log.refused, cash_e4=log.cash_e4,
-            turnover_e4=log.turnover_e4, unexplained=log.unexplained)
+            turnover_e4=log.turnover_e4, unexplained=log.unexplained, fills=log.fills)
 
     async def WatchEvents(self, request: pb.WatchEventsRequest,
                           context: Context) -> AsyncIterator[pb.WatchEventsResponse]:
@@ -77,12 +77,15 @@ class TelemetryServicer(pb_grpc.TelemetryServiceServicer):
         for kind in request.kinds:
             if kind not in known:
                 raise wrong_field("kinds", f"some of {', '.join(known)}", kind)
-        names = {index: symbol.name
-                 for index, symbol in (await self._appliance.watched()).items()}
         with self._appliance.broker.subscribe() as subscription:
             yield pb.WatchEventsResponse(sequence=0)
             sequence = 0
+            names: dict[int, str] = {}
+            named_at = -1
             async for dropped, records in subscription.batches():
+                if named_at != (named_at := self._appliance.revision.number):
+                    names = {index: symbol.name
+                             for index, symbol in (await self._appliance.watched()).items()}
                 events = [event for event in map(decode_event, records)
                           if not request.kinds or event.kind in request.kinds]
                 for start in range(0, max(len(events), bool(dropped)), _MOST_EVENTS):
