@@ -16,8 +16,10 @@ PROFILE ?= bench
 # Cycles of `make waves`; the first 9,000 or so clear memories.
 CYCLES ?= 9000:14000
 MADE_CAPTURE := build/bench/waves.itch
-# More arguments of `make bench`.
+# More arguments of `make bench`, `make demo` and `make up`.
 BENCH ?=
+DEMO ?=
+UP ?=
 
 # Debian packages: interpreter, compilers and make for Verilator, libraries for its traces and for
 # flashing a board, tools for tests with a real network.
@@ -28,10 +30,19 @@ DEBIAN := python3-venv g++ clang-16 make perl ccache liblz4-dev zlib1g-dev libus
 # own, to which setup makes a link.
 export PATH := $(CURDIR)/$(VENV)/bin:$(CURDIR)/$(VENV)/verilator:$(PATH)
 
-.PHONY: help setup system lint type test cosim bench verilog waves generate clean
+.PHONY: help demo up down setup system lint type test cosim bench verilog waves generate clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+demo: $(STUBS) ## set up, let exchange, appliance and control plane trade, and compare; DEMO="--seed 7"
+	@python -m demo run $(DEMO)
+
+up: $(STUBS) ## start exchange, appliance and control plane in the background, to play with
+	@python -m demo up $(UP)
+
+down: $(STUBS) ## end them
+	@python -m demo down
 
 setup: $(STUBS) ## install what is needed: Debian packages (as root, unless NO_APT is set) and .venv
 

@@ -1,4 +1,4 @@
-"""Imports point one way: proto <- hdl, control, sim <- tests; control knows neither hdl nor sim."""
+"""Imports point one way: proto <- hdl, control, sim <- demo; control knows neither hdl nor sim."""
 
 import ast
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("proto", "hdl", "control", "sim", "tests")
+FOLDERS = ("proto", "hdl", "control", "sim", "demo", "tests")
 
 #: What a folder may import of the project.
 ALLOWED = {
@@ -16,6 +16,8 @@ ALLOWED = {
     "control": {"proto", "control"},
     # The simulated appliance is made of the gateware.
     "sim": {"proto", "hdl", "sim"},
+    # It starts the others as processes, types commands, and fits a model to a simulated market.
+    "demo": {"proto", "control", "sim", "demo"},
 }
 
 MODULES = [path for folder in ALLOWED for path in sorted((ROOT / folder).rglob("*.py"))]

@@ -1,0 +1,155 @@
+"""The demo as a whole: three processes in lockstep, twice the same; kept up in the background."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from scapy.layers.inet import IP, TCP
+from scapy.layers.l2 import ARP, Ether
+from scapy.utils import rdpcap
+
+from proto.checks import Check
+from tests.support.tcp_checks import checksums_are_good
+
+pytestmark = pytest.mark.e2e
+
+ROOT = Path(__file__).resolve().parents[2]
+APPLIANCE_MAC = "02:00:00:00:00:01"
+SECONDS = "0.25"
+
+
+def demo(folder: Path, seed: int) -> tuple[subprocess.Popen, Path]:
+    """Start a short demo."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "demo", "run", "--seed", str(seed), "--seconds", SECONDS,
+         "--folder", str(folder), "--output", "json"],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True), folder
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Reports and folders of two demos of the same seed, side by side, and of one of another."""
+    folder = tmp_path_factory.mktemp("demo")
+    started = [demo(folder / name, seed) for name, seed in (("a", 1), ("b", 1), ("c", 2))]
+    found = []
+    for process, where in started:
+        out, err = process.communicate(timeout=600)
+        assert process.returncode == 0, err
+        found.append((json.loads(out), where))
+    return found
+
+
+def test_the_same_seed_gives_the_same_events_and_another_seed_others(runs):
+    (first, _), (second, _), (other, _) = runs
+    assert first["events_sha256"] == second["events_sha256"] != other["events_sha256"]
+    assert first["frames_sha256"] == second["frames_sha256"] != other["frames_sha256"]
+    # All but what depends on the wall: nothing else is different.
+    measured = {"wall_seconds", "events"}
+    assert {name: value for name, value in first.items() if name not in measured} == \
+        {name: value for name, value in second.items() if name not in measured}
+
+
+def test_exchange_order_log_and_appliance_agree(runs):
+    for report, _ in runs:
+        rows = {row["what"]: row for row in report["comparison"]}
+        for row in rows.values():
+            assert row["exchange"] == row["order_log"] == row["appliance"], row
+        assert rows["orders"]["exchange"] > 0 and rows["fills"]["exchange"] > 0
+        assert len([name for name in rows if name.startswith("position ")]) == 4
+        assert rows["open orders"]["exchange"] == 0
+        assert any(report["positions"].values())
+        assert all(book["equal"] for book in report["books"].values())
+        assert report["messages"]["gaps"] == 0 and report["events"]["lost"] == 0
+
+
+def test_orders_are_refused_by_limits_and_none_leaves_after_the_kill(runs):
+    for report, folder in runs:
+        assert report["refusals"][Check.POSITION.name.lower()] > 0
+        assert report["refusals"][Check.KILLED.name.lower()] > 0
+        assert report["orders_after_kill"] == 0 and report["kill_causes"] == ["operator"]
+        records = [json.loads(line) for line in
+                   (folder / "events.jsonl").read_text(encoding="utf-8").splitlines()]
+        sent = [record for record in records if record["kind"] == "order_sent"]
+        assert sum(not record["flags"] & 1 for record in sent) == report["orders"]["entered"]
+        assert {record["symbol"] for record in sent} == set(report["positions"])
+        killed = next(number for number, record in enumerate(records)
+                      if record["kind"] == "state" and record["flags"] & 2)
+        assert all(record["flags"] & 1 for record in records[killed:]
+                   if record["kind"] == "order_sent")
+
+
+def test_latency_is_that_of_the_orders(runs):
+    for report, _ in runs:
+        latency = report["tick_to_trade"]
+        assert latency["orders"] == report["orders"]["entered"]
+        cycles = [row["cycles"] for row in latency["percentiles"]]
+        assert cycles == sorted(cycles) and 20 < cycles[0] and cycles[-1] < 100
+        assert latency["percentiles"][0]["ns"] == pytest.approx(cycles[0] * 6.4)
+
+
+def test_every_checksum_of_the_order_line_is_good(runs):
+    for report, folder in runs[::2]:
+        ours = 0
+        for captured in rdpcap(str(folder / "orders.pcap")):
+            packet = Ether(bytes(captured))
+            if ARP in packet:
+                continue
+            assert checksums_are_good(packet[IP])
+            ours += packet.src == APPLIANCE_MAC and b"UO" in bytes(packet[TCP].payload)
+        assert ours == report["orders"]["entered"]
+
+
+def command(module: str, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-m", module, *arguments], cwd=ROOT, text=True,
+                          capture_output=True, timeout=timeout, check=False)
+
+
+def test_up_commands_a_crash_and_down(tmp_path):
+    folder = ["--folder", str(tmp_path)]
+    assert command("demo", "down", *folder).stdout == "Nothing was up.\n"
+    up = command("demo", "up", "--listen", "127.0.0.1:0", *folder)
+    try:
+        assert up.returncode == 0, up.stderr
+        assert "already" in command("demo", "up", "--listen", "127.0.0.1:0", *folder).stdout
+        server = ["--server", json.loads((tmp_path / "state.json").read_text())["server"]]
+        assert command("control", "arm", "--yes", *server).returncode == 0
+        limit = time.monotonic() + 60
+        total = 0
+        while not total:
+            assert time.monotonic() < limit
+            log = command("control", "orders", "--output", "json", *server)
+            total = json.loads(log.stdout)["total"]
+        assert command("control", "kill", "--reason", "test", *server).returncode == 0
+        status = json.loads(command("control", "status", "--output", "json", *server).stdout)
+        assert status["status"]["killed"] and not status["status"]["armed"]
+        # One process ends: so do the others, and it is told who began.
+        pids = [int((tmp_path / f"{name}.pid").read_text())
+                for name in ("keeper", "exchange", "appliance", "control")]
+        os.kill(pids[1], signal.SIGKILL)
+        while any(runs_still(pid) for pid in pids):
+            assert time.monotonic() < limit + 60
+            time.sleep(0.1)
+    finally:
+        down = command("demo", "down", *folder)
+    assert down.returncode == 0 and "exchange has ended by itself" in down.stderr
+    assert down.stdout == "Nothing was up.\n"
+
+
+def runs_still(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_wrong_arguments_are_told_in_a_line(tmp_path):
+    wrong = command("demo", "run", "--seconds", "-1")
+    assert wrong.returncode == 2 and "seconds must be 0.01 to 3600" in wrong.stderr
+    unknown = command("demo", "run", "--profile", "nothing", "--folder", str(tmp_path))
+    assert unknown.returncode == 1 and "Traceback" not in unknown.stderr
+    assert "invalid choice: 'nothing'" in unknown.stderr
