@@ -2,8 +2,10 @@
 
 import argparse
 import json
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
 
 from control.errors import ControlError, ExitStatus
 from control.server import DEFAULT_ADDRESS
@@ -138,8 +140,14 @@ def _model(options: argparse.Namespace) -> ExitStatus:
 _COMMANDS = {"run": _run, "up": _up, "down": _down, "keep": _keep, "model": _model}
 
 
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the exit status."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)      # no process may be left over
     options = _arguments().parse_args(arguments)
     try:
         return _COMMANDS[options.command](options)

@@ -8,6 +8,7 @@ stands in ``state.json``, what it said in ``keeper.log``.
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -81,6 +82,7 @@ def bring_up(settings: UpSettings, tell: Callable[[str], None]) -> bool:
             raise DemoError("it is being started by somebody else; `make down` ends that")
         return False
     _end_left_over(folder, tell)
+    _check_free(settings.listen)
     folder.mkdir(parents=True, exist_ok=True)
     _set_state(folder, _STARTING)
     log = folder / f"{_KEEPER}.log"
@@ -100,6 +102,20 @@ def bring_up(settings: UpSettings, tell: Callable[[str], None]) -> bool:
     return True
 
 
+def _check_free(listen: str) -> None:
+    """Refuse an address that somebody else listens at, before anything is started."""
+    host, _, port = listen.rpartition(":")
+    if not port.isdigit():
+        raise DemoError(f"listen must be HOST:PORT, was {listen!r}")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, int(port)))
+        except (OSError, OverflowError) as error:
+            raise DemoError(f"{listen} cannot be had ({error}): choose another address, "
+                            f"make up UP=\"--listen 127.0.0.1:PORT\"") from None
+
+
 def _follow(process: "subprocess.Popen[bytes]", folder: Path, log: Path,
             tell: Callable[[str], None]) -> None:
     """Repeat what the keeper says until everything is up."""
@@ -113,6 +129,7 @@ def _follow(process: "subprocess.Popen[bytes]", folder: Path, log: Path,
         shown = len(lines)
         if ended:
             (folder / f"{_KEEPER}.pid").unlink(missing_ok=True)
+            _set_state(folder, _ENDED)      # why has been told
             raise DemoError(f"it did not come up; logs are in {folder}")
         if state == _UP:
             return

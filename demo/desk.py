@@ -11,6 +11,7 @@ from typing import Any
 
 from control.cli.environment import Environment
 from control.cli.main import run
+from control.errors import ExitStatus
 from demo.errors import DemoError
 from demo.processes import ROOT
 
@@ -90,6 +91,8 @@ class Desk:
 
 
 def _answer(arguments: tuple[str, ...], status: int, out: str, err: str) -> dict[str, Any]:
+    if status == ExitStatus.INTERRUPTED:
+        raise KeyboardInterrupt
     if status:
         raise DemoError(f"tickwire {shlex.join(arguments)}: status {status}\n    {err.strip()}")
     found: dict[str, Any] = json.loads(out)

@@ -136,7 +136,8 @@ def make_report(readings: Readings, *, tops: Mapping[str, Mapping[str, int]],
         "tick_to_trade": {
             "from": "Start of the frame with the trigger, feed pins of the core",
             "to": "Start of the frame with the order, order pins of the core",
-            "source": "simulated", "clock_hz": latency["core_hz"], "orders": latency["orders"],
+            "source": "simulated, not timing-closed at this frequency",
+            "clock_hz": latency["core_hz"], "orders": latency["orders"],
             "percentiles": [{"share": row["share_e4"] / 10_000, "cycles": row["cycles"],
                              "ns": round(row["cycles"] * 1e9 / latency["core_hz"], 1)}
                             for row in latency["percentiles"]],
@@ -167,8 +168,9 @@ def render(report: Mapping[str, Any]) -> str:
                                    report["positions"].items()),
         f"cash        {format_price(report['cash_e4'])} USD",
         f"P&L         {format_price(report['profit_e4'])} USD, positions at the mid, no fees",
-        f"tick to trade, start of the trigger's frame to start of the order's, "
-        f"{latency['source']}, at {latency['clock_hz'] / 1e6:g} MHz:",
+        f"tick to trade, start of the trigger's frame to start of the order's, at "
+        f"{latency['clock_hz'] / 1e6:g} MHz;",
+        f"{latency['source']}:",
         *(f"{100 * row['share']:10g} %{row['cycles']:6,} cycles{row['ns']:9.1f} ns"
           for row in latency["percentiles"]),
         "",

@@ -1,13 +1,16 @@
 """The demo: a market, an appliance and a control plane trade for a while, and are compared."""
 
+import fcntl
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from demo.desk import Desk
+from demo.errors import DemoError
 from demo.events import EventLog, events_hash, orders_after_kill
 from demo.market import population
 from demo.model import threshold_of, write_model
@@ -73,6 +76,29 @@ def play(settings: DemoSettings, tell: Callable[[str], None]) -> dict[str, Any]:
 
     folder = settings.folder
     folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder):
+        report = _play(settings, say, show)
+    report["wall_seconds"] = round(time.monotonic() - began, 1)
+    (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    say("all processes have ended")
+    return report
+
+
+@contextmanager
+def _alone(folder: Path) -> Generator[None]:
+    """Let no other demo write to the same folder."""
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DemoError(f"another demo writes to {folder}: wait, or choose another with "
+                            f"--folder") from None
+        yield
+
+
+def _play(settings: DemoSettings, say: Callable[[str], None],
+          show: Callable[[str], None]) -> dict[str, Any]:
+    folder = settings.folder
     model = folder / "model.json"
     calibration = write_model(model)
     say(f"model: fitted to {calibration.rows:,} events of another simulated market, explains "
@@ -85,7 +111,7 @@ def play(settings: DemoSettings, tell: Callable[[str], None]) -> dict[str, Any]:
         readings = _trade(scene, settings, trading, model, say)
         final = scene.finish()
         log.close()
-    report = make_report(
+    return make_report(
         readings, tops=log.tops, schema_version=1, seed=settings.seed, seconds=settings.seconds,
         profile=settings.profile, model=calibration.model.name,
         model_sha256=calibration.model.sha256,
@@ -95,10 +121,6 @@ def play(settings: DemoSettings, tell: Callable[[str], None]) -> dict[str, Any]:
         kill_causes=readings.status["status"]["kill_causes"],
         frames_sha256=final["digest"],
         events_sha256=events_hash(log.records, final["digest"]))
-    report["wall_seconds"] = round(time.monotonic() - began, 1)
-    (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    say("all processes have ended")
-    return report
 
 
 def _trade(scene: Stage, settings: DemoSettings, trading: TradingSettings, model: Path,
@@ -144,7 +166,7 @@ def _read(scene: Stage, desk: Desk) -> Readings:
             break
         scene.run(_MOMENT_NS)
     return Readings(
-        exchange=scene.controller.status(), orders=desk.ask("orders", "--limit", "1000"),
+        exchange=scene.controller.status(), orders=desk.ask("orders", "--open", "--limit", "1000"),
         positions=desk.ask("positions"), counters=counters, latency=desk.ask("latency"),
         status=desk.ask("status"))
 
