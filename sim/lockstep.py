@@ -79,6 +79,7 @@ class LockstepRun:
         self._now_ns = int(peer.welcome["now_ns"])
         self._latency_ns = int(peer.welcome["order_latency_ns"])
         self._calm = True
+        self._held_cycle: int | None = None
         self._out: list[tuple[int, bytes]] = []
         self._host_takes = False        # the control plane takes its event records
         self._grants = 0
@@ -146,6 +147,7 @@ class LockstepRun:
         """
         self._simulation.set_hold(hold)
         self._simulation.run(1)
+        self._held_cycle = self._simulation.cycle if hold else None
 
     def _end_what_is_under_way(self) -> None:
         if not self._calm:
@@ -172,9 +174,11 @@ class LockstepRun:
 
     def _collect(self) -> None:
         """Take the frames that have left, and tell when each began."""
-        now_ns, cycle = self._simulation.time_ns, self._simulation.cycle
+        now_ns = self._simulation.time_ns
+        # Cycles since then took no time.
+        cycle = self._simulation.cycle if self._held_cycle is None else self._held_cycle
         for frame in self._simulation.received(Line.ORDER):
-            past_bytes = 8 * cycle - frame.start
+            past_bytes = max(0, 8 * cycle - frame.start)
             at_ns = now_ns - past_bytes * _NS_PER_SECOND // (8 * self._core_hz)
             self._out.append((at_ns, _without_fcs(frame)))
 
