@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, TextIO, cast
 
 import grpc
@@ -46,8 +47,11 @@ def _connect(server: str, environment: "Environment") -> grpc.Channel:
         if not file:
             raise ControlError(Reason.INVALID_FIELD, f"for TLS {', '.join(names)} must all be set, "
                                                      f"{name} is not")
-        with open(file, "rb") as opened:
-            contents.append(opened.read())
+        try:
+            contents.append(Path(file).read_bytes())
+        except OSError as error:
+            raise ControlError(Reason.INVALID_FIELD, f"{name} must name a file that can be read: "
+                                                     f"{error}") from error
     return grpc.secure_channel(server, grpc.ssl_channel_credentials(*contents))
 
 

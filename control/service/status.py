@@ -17,6 +17,17 @@ __all__ = ["DETAILS_KEY", "ErrorInterceptor", "error_of_call", "status_of_error"
 DETAILS_KEY = "grpc-status-details-bin"
 
 
+#: What parts of messages of gRPC mean, for people.
+_HINTS = {
+    "CERTIFICATE_VERIFY_FAILED": "its certificate is not of the authority in "
+                                 "TICKWIRE_TLS_AUTHORITY",
+    "Hostname Verification": "its certificate is for another address",
+    "WRONG_VERSION_NUMBER": "it speaks without TLS, and TICKWIRE_TLS_* ask for it",
+    "Socket closed": "it has closed the connection; does it ask for TLS, and for a certificate of "
+                     "another authority than in TICKWIRE_TLS_CERTIFICATE?",
+}
+
+
 def status_of_error(error: ControlError) -> Status:
     """Return an error as a status with an ErrorInfo, and a BadRequest or RetryInfo if it fits."""
     code = grpc.StatusCode[error.reason.code]
@@ -59,7 +70,9 @@ def error_of_call(error: grpc.Call) -> ControlError:
                                         metadata=info.metadata)
     message = error.details() or error.code().name
     if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
-        return ControlError(Reason.DEVICE_UNREACHABLE, f"the server does not answer: {message}")
+        hint = next((hint for part, hint in _HINTS.items() if part in message), "")
+        return ControlError(Reason.DEVICE_UNREACHABLE,
+                            f"the server does not answer: {hint or message}")
     return ControlError(Reason.INTERNAL, message)
 
 

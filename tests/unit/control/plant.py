@@ -21,8 +21,9 @@ __all__ = ["Plant", "running_plant"]
 class Plant:
     """The service, the appliance behind it, and the command line in front of it."""
 
-    def __init__(self, fake):
+    def __init__(self, fake, tls=None):
         self.fake = fake
+        self.tls = tls
         self.registers = fake.registers
         self.loop = asyncio.new_event_loop()
         self.address = ""
@@ -47,7 +48,7 @@ class Plant:
         transport = await UdpTransport.open("127.0.0.1", port, retry_s=0.02, timeout_s=0.3)
         self.appliance = Appliance(await Device.open(transport), clock=time.monotonic,
                                    heartbeat_s=0.02)
-        server = make_server(self.appliance, "127.0.0.1:0")
+        server = make_server(self.appliance, "127.0.0.1:0", self.tls)
         await start(server)
         running = asyncio.ensure_future(self.appliance.run())
         self.running = running
@@ -106,8 +107,8 @@ class Plant:
 
 
 @contextmanager
-def running_plant(fake=None):
-    plant = Plant(fake or FakeAppliance())
+def running_plant(fake=None, tls=None):
+    plant = Plant(fake or FakeAppliance(), tls)
     plant.begin()
     try:
         yield plant
