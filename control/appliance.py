@@ -11,8 +11,10 @@ from control.changes import Revision, WriterLease
 from control.device import Device, Transport
 from control.errors import ControlError, Reason
 from control.orders import OrderLog
+from control.rows import RowState
 from control.symbols import WatchedSymbol, find, symbol_of
 from proto.events import HEADER, EventKind
+from proto.trading_registers import ROW_STATE
 
 __all__ = ["Appliance", "ChangeOptions", "LoadedModel"]
 
@@ -165,6 +167,37 @@ class Appliance:
         await self.device.write_many(
             {f"{prefix}.{name}": value for name, value in {**values, "commit": 1}.items()})
         await self.verify(prefix, values)
+
+    async def row_state(self, prefix: str) -> RowState:
+        """Return whether an element of ``limits`` or ``strategy`` is in force."""
+        return RowState.from_registers(
+            {ROW_STATE.name: await self.device.read(f"{prefix}.{ROW_STATE.name}")})
+
+    async def load_row(self, prefix: str, values: dict[str, int]) -> RowState:
+        """Put an element of ``limits`` or ``strategy`` in force; return its state.
+
+        Raises
+        ------
+        ControlError
+            READBACK_DIFFERS.
+        """
+        await self.write_row(prefix, values)
+        state = await self.row_state(prefix)
+        if not state.loaded:
+            raise ControlError(Reason.READBACK_DIFFERS, f"{prefix} must be loaded after its commit")
+        return state
+
+    async def revoke_row(self, prefix: str) -> None:
+        """Take an element of ``limits`` or ``strategy`` out of force.
+
+        Raises
+        ------
+        ControlError
+            READBACK_DIFFERS.
+        """
+        await self.device.write(f"{prefix}.revoke", 1)
+        if (await self.row_state(prefix)).loaded:
+            raise ControlError(Reason.READBACK_DIFFERS, f"{prefix} must not be loaded any more")
 
     # What goes on all the time.
 

@@ -162,13 +162,11 @@ class Device:
         return {index: await self.read_block(f"{array}[{index}]") for index in indexes}
 
     async def read_wide(self, name: str, bits: int = 64) -> int:
-        """Return a number of two registers, which may change meanwhile."""
-        low, high = self.map[f"{name}_lo"].address, self.map[f"{name}_hi"].address
-        while True:
-            before, value, after = await self.transport.exchange(
-                [Operation(high), Operation(low), Operation(high)])
-            if before == after:
-                return (after << 32 | value) & ((1 << bits) - 1)
+        """Return a number of two registers as it was at one instant."""
+        # Reading the lower half keeps the upper one.
+        low, high = await self.transport.exchange(
+            [Operation(self.map[f"{name}_{half}"].address) for half in ("lo", "hi")])
+        return (high << 32 | low) & ((1 << bits) - 1)
 
     async def write(self, name: str, value: int) -> None:
         """Write a whole register."""

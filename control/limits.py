@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from control.errors import wrong_field
+from control.rows import RowState
 from proto.wire.ouch50 import MAXIMUM_QUANTITY
 
 __all__ = ["Limits", "SessionLimits"]
@@ -76,8 +77,8 @@ class Limits:
 
     @classmethod
     def from_registers(cls, registers: Mapping[str, int]) -> "Limits | None":
-        """Return the limits that an element of ``limits`` holds; None of an empty row."""
-        if registers["maximum_quantity"] == 0:
+        """Return the limits that an element of ``limits`` holds; None if it lets no order pass."""
+        if not RowState.from_registers(registers).loaded or registers["maximum_quantity"] == 0:
             return None
         return cls(
             maximum_quantity=registers["maximum_quantity"],
@@ -102,6 +103,8 @@ class SessionLimits:
         Longest wait for a verdict.
     watchdog_timeout_ns : int
         Longest silence of the control plane, 0 never arms.
+    cancel_on_kill : bool
+        A kill asks for a cancel of every open order, whatever its cause.
 
     Raises
     ------
@@ -113,6 +116,7 @@ class SessionLimits:
     message_burst_ns: int
     hold_ns: int
     watchdog_timeout_ns: int
+    cancel_on_kill: bool
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -128,6 +132,7 @@ class SessionLimits:
             "risk.hold": self.hold_ns,
             "risk.watchdog_timeout_lo": self.watchdog_timeout_ns & 0xFFFFFFFF,
             "risk.watchdog_timeout_hi": self.watchdog_timeout_ns >> 32,
+            "risk.cancel_on_kill": int(self.cancel_on_kill),
         }
 
     @classmethod
@@ -138,4 +143,5 @@ class SessionLimits:
             message_burst_ns=registers["message_burst"],
             hold_ns=registers["hold"],
             watchdog_timeout_ns=(registers["watchdog_timeout_hi"] << 32
-                                 | registers["watchdog_timeout_lo"]))
+                                 | registers["watchdog_timeout_lo"]),
+            cancel_on_kill=bool(registers["cancel_on_kill"]))

@@ -5,10 +5,10 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.csr.array_port import array_members
-from hdl.csr.bus import WORD_BITS
 from hdl.csr.register_file import field_members
 from hdl.net.elastic_buffer import ElasticBuffer
 from hdl.net.xgmii_receiver import XgmiiReceiver
+from hdl.order.exposure_words import ExposureWords
 from hdl.order.order_session import OrderSession
 from hdl.orders import AnswerKind, IntentKind
 from hdl.profile import Profile
@@ -20,7 +20,15 @@ from proto.checks import Check
 from proto.counters import COUNTERS
 from proto.events import EVENT_BYTES
 from proto.registers import register_map
-from proto.trading_registers import ACCOUNT, HISTOGRAM_BINS, LATENCY, MODEL, RISK, SESSION
+from proto.trading_registers import (
+    ACCOUNT,
+    HISTOGRAM_BINS,
+    LATENCY,
+    MODEL,
+    RISK,
+    ROW_STATE,
+    SESSION,
+)
 
 __all__ = ["INGRESS_CYCLES", "OrderSide", "register_members"]
 
@@ -365,21 +373,25 @@ class OrderSide(wiring.Component):
 
     def _tables(self, m, decision) -> None:
         """Connect the arrays ``strategy``, ``limits`` and ``positions``."""
+        blocks = {block.name: block for block in register_map(symbols=self.profile.symbols).blocks}
         for name, port in (("strategy", decision.strategy_cfg), ("limits", decision.limits_cfg)):
             for member in ("word", "data", "write", "row", "commit", "revoke", "read_row",
                            "read_word"):
                 m.d.comb += getattr(port, member).eq(getattr(self, f"{name}_{member}"))
-            m.d.comb += getattr(self, f"{name}_read_data").eq(port.read_data)
+            state = blocks[name].registers.index(ROW_STATE)
+            of_state = Signal(name=f"{name}_of_state")
+            m.d.sync += of_state.eq(getattr(self, f"{name}_read_word") == state)
+            m.d.comb += getattr(self, f"{name}_read_data").eq(Mux(
+                of_state, Cat(port.read_loaded, C(0, 15), port.read_version), port.read_data))
 
-        # The exposure comes a cycle after its row, and a word of it a cycle later.
-        exposure = decision.read_exposure
-        words = [exposure.position, exposure.open_buy[:WORD_BITS], exposure.open_buy[WORD_BITS:],
-                 exposure.open_sell[:WORD_BITS], exposure.open_sell[WORD_BITS:],
-                 exposure.count_buy | (exposure.count_sell << 16)]
+        # The exposure comes a cycle after its row, as the word does.
+        m.submodules.exposure_words = words = ExposureWords()
         m.d.comb += [
             decision.read_symbol.eq(self.positions_read_row),
             decision.load.eq(self.positions_load),
             decision.load_symbol.eq(self.positions_row),
             decision.load_position.eq(self.account_load_position),
+            Value.cast(words.exposure).eq(Value.cast(decision.read_exposure)),
+            words.word.eq(self.positions_read_word), words.read.eq(self.positions_read),
+            self.positions_read_data.eq(words.data),
         ]
-        m.d.sync += self.positions_read_data.eq(Array(words)[self.positions_read_word])

@@ -6,10 +6,13 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-__all__ = ["RowPort", "RowTable", "RowWord", "WORD_BITS", "row_words"]
+__all__ = ["RowPort", "RowTable", "RowWord", "VERSION_BITS", "WORD_BITS", "row_words"]
 
 #: Width of the words in which software writes a row.
 WORD_BITS = 32
+
+#: Width of the number of commits and revocations.
+VERSION_BITS = 16
 
 
 class RowWord:
@@ -46,8 +49,9 @@ def RowPort(layout: data.StructLayout, rows: int) -> wiring.Signature:  # noqa: 
     ``word``, ``data``, ``write``: write a word of the shadow row; a word that does not exist is
     ignored. ``row``, ``commit``, ``revoke``: pulses; make the shadow the row, and mark it loaded,
     or mark the row unloaded. ``read_row``, ``read_word``: word to read back; ``read_data``: that
-    word of the row, unsigned, 2 cycles later. ``version``: number of commits and revocations since
-    reset, modulo 2**16.
+    word of the row, unsigned, 2 cycles later; with it ``read_loaded``, whether the row is loaded,
+    and ``read_version``, the version that its last commit made. ``version``: number of commits and
+    revocations since reset, modulo 2**16.
     """
     row_bits = max(1, ceil_log2(rows))
     word_bits = max(1, ceil_log2(len(row_words(layout))))
@@ -55,7 +59,8 @@ def RowPort(layout: data.StructLayout, rows: int) -> wiring.Signature:  # noqa: 
         "word": Out(word_bits), "data": Out(WORD_BITS), "write": Out(1),
         "row": Out(row_bits), "commit": Out(1), "revoke": Out(1),
         "read_row": Out(row_bits), "read_word": Out(word_bits), "read_data": In(WORD_BITS),
-        "version": In(16),
+        "read_loaded": In(1), "read_version": In(VERSION_BITS),
+        "version": In(VERSION_BITS),
     })
 
 
@@ -126,8 +131,15 @@ class RowTable(wiring.Component):
             m.d.sync += loaded.bit_select(self.cfg.row, 1).eq(1)
         with m.Elif(self.cfg.revoke):
             m.d.sync += loaded.bit_select(self.cfg.row, 1).eq(0)
+        following = Signal(VERSION_BITS)
+        m.d.comb += following.eq(self.cfg.version + 1)
         with m.If(self.cfg.commit | self.cfg.revoke):
-            m.d.sync += self.cfg.version.eq(self.cfg.version + 1)
+            m.d.sync += self.cfg.version.eq(following)
+        m.submodules.versions = versions = Memory(shape=VERSION_BITS, depth=self.rows, init=[])
+        noted = versions.write_port()
+        m.d.comb += [
+            noted.addr.eq(self.cfg.row), noted.data.eq(following), noted.en.eq(self.cfg.commit),
+        ]
 
         for n in range(self.reads):
             read = memory.read_port(domain="comb")
@@ -140,8 +152,16 @@ class RowTable(wiring.Component):
 
         back = memory.read_port(domain="comb")
         held = Signal(self.layout, reset_less=True)
-        m.d.comb += back.addr.eq(self.cfg.read_row)
-        m.d.sync += Value.cast(held).eq(Value.cast(back.data))
+        version = versions.read_port(domain="comb")
+        held_loaded, held_version = Signal(), Signal(VERSION_BITS, reset_less=True)
+        m.d.comb += [back.addr.eq(self.cfg.read_row), version.addr.eq(self.cfg.read_row)]
+        m.d.sync += [
+            Value.cast(held).eq(Value.cast(back.data)),
+            held_loaded.eq(loaded.bit_select(self.cfg.read_row, 1)),
+            held_version.eq(version.data),
+            self.cfg.read_loaded.eq(held_loaded),
+            self.cfg.read_version.eq(held_version),
+        ]
         with m.Switch(self.cfg.read_word):
             for address, word in enumerate(self.words):
                 with m.Case(address):

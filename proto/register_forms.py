@@ -33,11 +33,15 @@ def codes(name: str, description: str, **fields: tuple[str, str]) -> Register:
 
 def wide(name: str, access: Access, description: str, *, width: int, reset: int = 0,
          unit: str = "") -> tuple[Register, Register]:
-    """Return the registers ``<name>_lo`` and ``<name>_hi`` of a number of more than 32 bits."""
+    """Return the registers ``<name>_lo`` and ``<name>_hi`` of a number of more than 32 bits.
+
+    Where hardware sets the number, reading the lower half keeps the upper one for the next read.
+    """
+    kept = ", as the lower half was read" if access is Access.R else ""
     return (
         word(f"{name}_lo", access, f"Bits 31 to 0: {description}", unit=unit,
              reset=reset & 0xFFFFFFFF),
-        word(f"{name}_hi", access, f"Bits {width - 1} to 32: {description}", unit=unit,
+        word(f"{name}_hi", access, f"Bits {width - 1} to 32{kept}: {description}", unit=unit,
              width=width - _WORD_BITS, reset=reset >> _WORD_BITS),
     )
 

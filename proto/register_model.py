@@ -168,6 +168,16 @@ class Block:
         size = WORD_BYTES * len(self.registers)
         return 1 << (size - 1).bit_length()
 
+    def lower_half(self, register: Register) -> Register | None:
+        """Return the register whose reading keeps what `register` shows from then on.
+
+        There is one for the upper half of a number that hardware sets, ``<name>_hi``; else None.
+        """
+        name = register.name.removesuffix("_hi")
+        if name == register.name or register.fields[0].access is not Access.R:
+            return None
+        return next((other for other in self.registers if other.name == f"{name}_lo"), None)
+
     @property
     def end(self) -> int:
         """Byte address after the block."""

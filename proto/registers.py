@@ -78,7 +78,8 @@ _CONTROL = Block(name="control", base=0x0100, description="Modes and state of th
                          "have them.", width=1, reset=1),
     _word("hold_on_rebuild", _RW, "1 holds the feed while a book is rebuilt, so that no event is "
                                   "lost; for replay only, a live feed cannot wait.", width=1),
-    _word("max_frame_bytes", _RW, "Longest frame accepted, destination address to FCS.",
+    _word("max_frame_bytes", _RW, "Longest frame of market data or of the venue accepted, "
+                                  "destination address to FCS.",
           width=14, reset=1526, unit="bytes"),
     _word("feed_reset", _PULSE, "Forgets every order, book, session and trading state.", width=1),
     _flags("status", _R, "What the core is doing.",

@@ -1,15 +1,16 @@
 """Blocks of the register map from the model to the order session.
 
 Rows of the arrays ``strategy`` and ``limits`` share one shadow row each: words are written, then
-``commit`` makes them the row in one cycle. A reader gets the row that is in force, not the shadow.
+``commit`` makes them the row in one cycle. A reader gets the row that is in force, not the shadow,
+and from ``state`` whether one is.
 """
 
 from proto.register_forms import codes, flags, text, wide, word
 from proto.register_model import Access, BitField, Block, Register
 
 __all__ = [
-    "ACCOUNT", "HISTOGRAM_BINS", "LATENCY", "MODEL", "RISK", "SESSION", "limits_block",
-    "positions_block", "strategy_block",
+    "ACCOUNT", "HISTOGRAM_BINS", "LATENCY", "MODEL", "RISK", "ROW_STATE", "SESSION",
+    "limits_block", "positions_block", "strategy_block",
 ]
 
 _R, _RW, _PULSE = Access.R, Access.RW, Access.PULSE
@@ -18,6 +19,15 @@ _R, _RW, _PULSE = Access.R, Access.RW, Access.PULSE
 HISTOGRAM_BINS = 512
 
 _COMMIT = "Makes the shadow row this symbol's row, and marks it loaded."
+#: Last word of a row of ``strategy`` and ``limits``.
+ROW_STATE = Register(name="state", description="Whether the row is in force.", fields=(
+    BitField(name="loaded", width=1, access=_R, lsb=0,
+             description="It has been committed, and not been revoked since; else what the other "
+                         "registers of the row read means nothing."),
+    BitField(name="version", width=16, access=_R, lsb=16,
+             description="Commits and revocations of the array up to this row's last commit, that "
+                         "one included, modulo 2**16."),
+))
 _REVOKE = "Marks the row unloaded: the symbol may not be traded."
 
 MODEL = Block(name="model", base=0x0800, description="Two banks of parameters; one scores, the "
@@ -177,6 +187,7 @@ def strategy_block(symbols: int) -> Block:
         word("enable", _RW, "1 lets the symbol make intents.", width=1),
         word("commit", _PULSE, _COMMIT, width=1),
         word("revoke", _PULSE, _REVOKE, width=1),
+        ROW_STATE,
     ))
 
 
@@ -197,6 +208,7 @@ def limits_block(symbols: int) -> Block:
         word("restricted", _RW, "1 lets no order of the symbol pass.", width=1),
         word("commit", _PULSE, _COMMIT, width=1),
         word("revoke", _PULSE, _REVOKE, width=1),
+        ROW_STATE,
     ))
 
 

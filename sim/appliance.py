@@ -136,7 +136,8 @@ class Appliance:
 
     def read_wide(self, name: str, *, signed: bool = False) -> int:
         """Return the number in the registers ``<name>_lo`` and ``<name>_hi``."""
-        word = self.read(f"{name}_hi") << 32 | self.read(f"{name}_lo")
+        low = self.read(f"{name}_lo")    # keeps the upper half
+        word = self.read(f"{name}_hi") << 32 | low
         return word - (1 << 64) if signed and word >> 63 else word
 
     def write_number(self, name: str, value: int) -> None:

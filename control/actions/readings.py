@@ -28,6 +28,9 @@ class StatusView:
     model_name: str
     watched: tuple[str, ...]
     events_lost: int
+    limited: tuple[str, ...]
+    limits_version: int
+    trading: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,12 +68,19 @@ async def status(appliance: Appliance) -> StatusView:
     """Return the appliance's status."""
     device = appliance.device
     words = await device.read_many(["control.status", "feed.enable", "risk.state", "risk.cause",
-                                    "model.state", "model.epoch"])
+                                    "model.state", "model.epoch", "risk.limits_version"])
     fields = {name: device.fields(name, word) for name, word in words.items()}
     state, model = fields["risk.state"], fields["model.state"]
     epoch = words["model.epoch"]
     origin = appliance.models.get(epoch)
     watched = await appliance.watched()
+    rows = await device.read_many(
+        name for index in watched for name in (f"limits[{index}].state", f"strategy[{index}].state",
+                                               f"strategy[{index}].enable"))
+
+    def loaded(row: str) -> bool:
+        return bool(device.fields(f"{row}.state", rows[f"{row}.state"])["loaded"])
+
     return StatusView(
         memories_cleared=bool(fields["control.status"]["memories_cleared"]),
         feed_enabled=bool(words["feed.enable"]), feed_up=bool(state["feed_up"]),
@@ -80,7 +90,12 @@ async def status(appliance: Appliance) -> StatusView:
         model_loaded=bool(model["loaded"]), model_epoch=epoch,
         model_name=origin.name if origin else "",
         watched=tuple(symbol.name for symbol in watched.values()),
-        events_lost=appliance.broker.lost)
+        events_lost=appliance.broker.lost,
+        limited=tuple(symbol.name for index, symbol in watched.items()
+                      if loaded(f"limits[{index}]")),
+        limits_version=words["risk.limits_version"],
+        trading=tuple(symbol.name for index, symbol in watched.items()
+                      if loaded(f"strategy[{index}]") and rows[f"strategy[{index}].enable"]))
 
 
 async def counters(appliance: Appliance) -> list[tuple[Counter, int]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from control.actions.readings import positions
 from control.actions.settings import feed, list_limits, list_strategies, session_limits
 from control.appliance import Appliance, ChangeOptions
+from control.device import Device
 from control.errors import ControlError, Reason
 from control.risk import check_armable, check_clearable, missing_for_arming
 
@@ -54,9 +55,9 @@ async def arm(appliance: Appliance, options: ChangeOptions) -> RiskView:
         session = await session_limits(appliance)
         state = await appliance.device.read_flags("risk.state")
         check_armable(missing_for_arming(
-            watched=[symbol.name for symbol, _ in strategies.values()],
-            limited=[symbol.name for symbol, _ in limits.values()],
-            trading=[symbol.name for symbol, row in strategies.values() if row.enable],
+            watched=[row.symbol.name for row in strategies.values()],
+            limited=[row.symbol.name for row in limits.values()],
+            trading=[row.symbol.name for row in strategies.values() if row.strategy.enable],
             model_loaded=bool((await appliance.device.read_flags("model.state"))["loaded"]),
             session_up=bool(state["session_up"]),
             feed_enabled=(await feed(appliance)).enable,
@@ -82,12 +83,20 @@ async def disarm(appliance: Appliance) -> RiskView:
 
 
 async def kill(appliance: Appliance, reason: str) -> RiskView:
-    """Let no order out any more, latch, and cancel what is open; waits for no other change."""
-    await appliance.device.pulse("risk.command", "kill", "cancel_all")
+    """Let no order out any more, and latch; waits for no other change."""
+    await _kill(appliance.device)
     _LOG.warning("killed: %s", reason or "no reason given")
     appliance.kill_reason = reason
     appliance.revision.advance()
     return await read_risk(appliance)
+
+
+async def _kill(device: Device) -> None:
+    """Kill, then ask for cancels unless `cancel_on_kill` is off; of a killed appliance as well."""
+    # Alone in its request: the shortest one takes effect soonest.
+    await device.pulse("risk.command", "kill")
+    if await device.read("risk.cancel_on_kill"):
+        await device.pulse("risk.command", "cancel_all")
 
 
 async def clear_kill(appliance: Appliance, reason: str, reconciled: Mapping[str, int],

@@ -1,34 +1,53 @@
 """Limits, strategy and feed: read them, and set them."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from control.actions.symbols import clear_limits
 from control.appliance import Appliance, ChangeOptions
 from control.errors import ControlError, Reason
 from control.feed import FeedSettings
 from control.limits import Limits, SessionLimits
-from control.strategy import Strategy
+from control.rows import RowState
+from control.strategy import DISABLED, Strategy
 from control.symbols import WatchedSymbol, name_of
 
 __all__ = [
-    "feed", "list_limits", "list_strategies", "revoke_limits", "session_limits", "set_limits",
-    "set_session_limits", "set_strategy", "update_feed",
+    "LimitsRow", "StrategyRow", "feed", "list_limits", "list_strategies", "revoke_limits",
+    "session_limits", "set_limits", "set_session_limits", "set_strategy", "update_feed",
 ]
 
 
-async def list_limits(appliance: Appliance) -> dict[int, tuple[WatchedSymbol, Limits]]:
+@dataclass(frozen=True)
+class LimitsRow:
+    """Limits of a symbol that are in force, and the version that they have made."""
+
+    symbol: WatchedSymbol
+    limits: Limits
+    version: int
+
+
+@dataclass(frozen=True)
+class StrategyRow:
+    """Parameters of a symbol, those that never make an order if there are none in force."""
+
+    symbol: WatchedSymbol
+    strategy: Strategy
+    state: RowState
+
+
+async def list_limits(appliance: Appliance) -> dict[int, LimitsRow]:
     """Return the limits of the watched symbols that have any, by the number of the book."""
     watched = await appliance.watched()
-    if not await appliance.device.read("risk.limits_version"):
-        return {}
     blocks = await appliance.device.read_blocks("limits", watched)
     found = {index: Limits.from_registers(registers) for index, registers in blocks.items()}
-    return {index: (watched[index], limits) for index, limits in found.items()
-            if limits is not None}
+    return {index: LimitsRow(watched[index], limits,
+                             RowState.from_registers(blocks[index]).version)
+            for index, limits in found.items() if limits is not None}
 
 
 async def set_limits(appliance: Appliance, stock: str, partial: bool,
-                     make: Callable[[Limits | None], Limits], options: ChangeOptions) -> Limits:
+                     make: Callable[[Limits | None], Limits], options: ChangeOptions
+                     ) -> LimitsRow:
     """Set limits of a symbol, all in one cycle.
 
     Parameters
@@ -51,14 +70,16 @@ async def set_limits(appliance: Appliance, stock: str, partial: bool,
     """
     async with appliance.change(options) as apply:
         symbol = await appliance.symbol(stock)
-        _, present = (await list_limits(appliance)).get(symbol.index, (symbol, None))
+        present = (await list_limits(appliance)).get(symbol.index)
         if partial and present is None:
             raise ControlError(Reason.NO_LIMITS, f"{name_of(stock)} has no limits yet: give all "
                                                  f"of them")
-        limits = make(present)
+        limits = make(present.limits if present else None)
+        version = present.version if present else 0
         if apply:
-            await appliance.write_row(f"limits[{symbol.index}]", limits.registers())
-    return limits
+            version = (await appliance.load_row(f"limits[{symbol.index}]",
+                                                limits.registers())).version
+    return LimitsRow(symbol, limits, version)
 
 
 async def revoke_limits(appliance: Appliance, stock: str, options: ChangeOptions) -> None:
@@ -72,7 +93,7 @@ async def revoke_limits(appliance: Appliance, stock: str, options: ChangeOptions
     async with appliance.change(options) as apply:
         symbol = await appliance.symbol(stock)
         if apply:
-            await clear_limits(appliance, symbol.index)
+            await appliance.revoke_row(f"limits[{symbol.index}]")
 
 
 async def session_limits(appliance: Appliance) -> SessionLimits:
@@ -96,16 +117,21 @@ async def set_session_limits(appliance: Appliance, make: Callable[[SessionLimits
     return limits
 
 
-async def list_strategies(appliance: Appliance) -> dict[int, tuple[WatchedSymbol, Strategy]]:
+async def list_strategies(appliance: Appliance) -> dict[int, StrategyRow]:
     """Return the parameters of the watched symbols, by the number of the book."""
     watched = await appliance.watched()
-    blocks = await appliance.device.read_blocks("strategy", watched)
-    return {index: (watched[index], Strategy.from_registers(registers))
-            for index, registers in blocks.items()}
+    return {index: await _strategy(appliance, symbol) for index, symbol in watched.items()}
+
+
+async def _strategy(appliance: Appliance, symbol: WatchedSymbol) -> StrategyRow:
+    registers = await appliance.device.read_block(f"strategy[{symbol.index}]")
+    state = RowState.from_registers(registers)
+    return StrategyRow(symbol, Strategy.from_registers(registers) if state.loaded else DISABLED,
+                       state)
 
 
 async def set_strategy(appliance: Appliance, stock: str, make: Callable[[Strategy], Strategy],
-                       options: ChangeOptions) -> Strategy:
+                       options: ChangeOptions) -> StrategyRow:
     """Set parameters of a symbol; `make` returns the new ones, given the present ones.
 
     Raises
@@ -115,11 +141,11 @@ async def set_strategy(appliance: Appliance, stock: str, make: Callable[[Strateg
     """
     async with appliance.change(options) as apply:
         symbol = await appliance.symbol(stock)
-        prefix = f"strategy[{symbol.index}]"
-        strategy = make(Strategy.from_registers(await appliance.device.read_block(prefix)))
+        present = await _strategy(appliance, symbol)
+        strategy, state = make(present.strategy), present.state
         if apply:
-            await appliance.write_row(prefix, strategy.registers())
-    return strategy
+            state = await appliance.load_row(f"strategy[{symbol.index}]", strategy.registers())
+    return StrategyRow(symbol, strategy, state)
 
 
 async def feed(appliance: Appliance) -> FeedSettings:

@@ -2,10 +2,9 @@
 
 from control.appliance import Appliance, ChangeOptions
 from control.errors import ControlError, Reason
-from control.strategy import DISABLED
 from control.symbols import WatchedSymbol, choose_index, find, symbol_registers
 
-__all__ = ["clear_limits", "remove_symbol", "set_symbol"]
+__all__ = ["remove_symbol", "set_symbol"]
 
 
 async def set_symbol(appliance: Appliance, stock: str, tick_size_e4: int, locate: int | None,
@@ -53,13 +52,5 @@ async def remove_symbol(appliance: Appliance, stock: str, options: ChangeOptions
 
 async def _clear_rows(appliance: Appliance, index: int) -> None:
     """Leave nothing of an earlier symbol: no strategy and no limits."""
-    await appliance.write_row(f"strategy[{index}]", DISABLED.registers())
-    await clear_limits(appliance, index)
-
-
-async def clear_limits(appliance: Appliance, index: int) -> None:
-    """Make a symbol's limits an empty row and mark it unloaded."""
-    prefix = f"limits[{index}]"
-    names = await appliance.device.read_block(prefix)
-    await appliance.write_row(prefix, dict.fromkeys(names, 0))
-    await appliance.device.write(f"{prefix}.revoke", 1)
+    for array in ("strategy", "limits"):
+        await appliance.revoke_row(f"{array}[{index}]")

@@ -67,7 +67,7 @@ def limits_set(
         maximum_long=natural(long, "long"), maximum_short=natural(short, "short"),
         maximum_open_orders=natural(open_orders, "open-orders"), restricted=restricted)
     full = {field.name for field in limits_service_pb2.Limits.DESCRIPTOR.fields}
-    if values.keys() >= full - {"symbol", "restricted"}:
+    if values.keys() >= full - {"symbol", "restricted", "version"}:
         mask = FieldMask()
     emit(context, output, call(
         context, server, limits_service_pb2_grpc.LimitsServiceStub, "UpdateLimits",
@@ -116,6 +116,9 @@ def limits_session(
     hold_ns: Annotated[int | None, typer.Option(help="Longest wait for a verdict.")] = None,
     watchdog_ns: Annotated[int | None, typer.Option(
         help="Silence of the control plane that kills.")] = None,
+    cancel_on_kill: Annotated[bool | None, typer.Option(
+        "--cancel-on-kill/--keep-on-kill", help="Whether a kill asks for a cancel of every open "
+                                                "order.")] = None,
     expected: ExpectedOption = None, dry_run: DryRunOption = False,
     take_over: TakeOverOption = False, server: ServerOption = None,
     output: OutputOption = Output.TEXT,
@@ -126,6 +129,7 @@ def limits_session(
         "message_interval_ns": natural(message_interval_ns, "message-interval-ns"),
         "message_burst_ns": natural(message_burst_ns, "message-burst-ns"),
         "hold_ns": natural(hold_ns, "hold-ns"), "watchdog_timeout_ns": watchdog_ns,
+        "cancel_on_kill": cancel_on_kill,
     }
     if watchdog_ns is not None and not 0 <= watchdog_ns < 2**40:
         raise wrong_field("watchdog-ns", f"0 to {2**40 - 1}", watchdog_ns)

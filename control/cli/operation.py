@@ -113,7 +113,8 @@ def cancel(context: typer.Context, server: ServerOption = None,
 
 KILL = typer.Typer(rich_markup_mode=None, invoke_without_command=True, help=(
     "Example: tickwire kill --reason 'prices look wrong'\n\nLet no order out any more, latch, and "
-    "cancel what is open. Asks nothing. `tickwire kill clear` forgets it."))
+    "cancel what is open, unless `tickwire limits session --keep-on-kill` says not to. Asks "
+    "nothing. `tickwire kill clear` forgets it."))
 
 
 @KILL.callback()

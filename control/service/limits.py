@@ -6,6 +6,7 @@ from tickwire.v1 import limits_service_pb2 as pb
 from tickwire.v1 import limits_service_pb2_grpc as pb_grpc
 
 from control.actions.settings import (
+    LimitsRow,
     list_limits,
     revoke_limits,
     session_limits,
@@ -15,13 +16,17 @@ from control.actions.settings import (
 from control.appliance import Appliance
 from control.limits import Limits, SessionLimits
 from control.service.requests import Context, merged, options
-from control.symbols import name_of, parse_name
+from control.symbols import parse_name
 
 __all__ = ["LimitsServicer"]
 
 
-def _encode(name: str, limits: Limits | None) -> pb.Limits:
-    return pb.Limits(symbol=name, **(asdict(limits) if limits else {}))
+def _encode(name: str, limits: Limits | None, version: int = 0) -> pb.Limits:
+    return pb.Limits(symbol=name, version=version, **(asdict(limits) if limits else {}))
+
+
+def _encode_row(row: LimitsRow) -> pb.Limits:
+    return _encode(row.symbol.name, row.limits, row.version)
 
 
 def _decode(message: pb.Limits) -> Limits:
@@ -36,7 +41,8 @@ def _decode_session(message: pb.SessionLimits) -> SessionLimits:
     return SessionLimits(
         message_interval_ns=message.message_interval_ns,
         message_burst_ns=message.message_burst_ns, hold_ns=message.hold_ns,
-        watchdog_timeout_ns=message.watchdog_timeout_ns)
+        watchdog_timeout_ns=message.watchdog_timeout_ns,
+        cancel_on_kill=message.cancel_on_kill)
 
 
 class LimitsServicer(pb_grpc.LimitsServiceServicer):
@@ -49,19 +55,19 @@ class LimitsServicer(pb_grpc.LimitsServiceServicer):
                          context: Context) -> pb.ListLimitsResponse:
         found = await list_limits(self._appliance)
         return pb.ListLimitsResponse(
-            limits=[_encode(symbol.name, limits) for symbol, limits in found.values()],
+            limits=[_encode_row(row) for row in found.values()],
             limits_version=await self._appliance.device.read("risk.limits_version"),
             revision=self._appliance.revision.number)
 
     async def UpdateLimits(self, request: pb.UpdateLimitsRequest,
                            context: Context) -> pb.UpdateLimitsResponse:
         stock = parse_name(request.limits.symbol)
-        limits = await set_limits(
+        row = await set_limits(
             self._appliance, stock, bool(request.update_mask.paths),
             lambda present: _decode(merged(_encode("", present), request.limits,
                                            request.update_mask.paths)),
             options(request.change, context))
-        return pb.UpdateLimitsResponse(limits=_encode(name_of(stock), limits),
+        return pb.UpdateLimitsResponse(limits=_encode_row(row),
                                        revision=self._appliance.revision.number)
 
     async def RevokeLimits(self, request: pb.RevokeLimitsRequest,

@@ -29,7 +29,8 @@ class StatusServicer(pb_grpc.StatusServiceServicer):
             feed_enabled=view.feed_enabled, feed_up=view.feed_up, session_up=view.session_up,
             armed=view.armed, killed=view.killed, kill_causes=view.causes,
             model_loaded=view.model_loaded, model_epoch=view.model_epoch,
-            model_name=view.model_name, watched=view.watched, events_lost=view.events_lost)
+            model_name=view.model_name, watched=view.watched, events_lost=view.events_lost,
+            limited=view.limited, limits_version=view.limits_version, trading=view.trading)
 
     async def GetStatus(self, request: pb.GetStatusRequest,
                         context: Context) -> pb.GetStatusResponse:

@@ -4,14 +4,20 @@ from tickwire.v1 import strategy_service_pb2 as pb
 from tickwire.v1 import strategy_service_pb2_grpc as pb_grpc
 from tickwire.v1 import types_pb2
 
-from control.actions.settings import list_strategies, set_strategy
+from control.actions.settings import StrategyRow, list_strategies, set_strategy
 from control.appliance import Appliance
 from control.errors import wrong_field
 from control.service.requests import Context, merged, options
 from control.strategy import Strategy
-from control.symbols import name_of, parse_name
+from control.symbols import parse_name
 
 __all__ = ["StrategyServicer"]
+
+
+def _encode_row(row: StrategyRow) -> pb.Strategy:
+    message = _encode(row.symbol.name, row.strategy)
+    message.loaded, message.version = row.state.loaded, row.state.version
+    return message
 
 
 def _encode(name: str, strategy: Strategy) -> pb.Strategy:
@@ -51,16 +57,16 @@ class StrategyServicer(pb_grpc.StrategyServiceServicer):
                              context: Context) -> pb.ListStrategiesResponse:
         found = await list_strategies(self._appliance)
         return pb.ListStrategiesResponse(
-            strategies=[_encode(symbol.name, strategy) for symbol, strategy in found.values()],
+            strategies=[_encode_row(row) for row in found.values()],
             revision=self._appliance.revision.number)
 
     async def UpdateStrategy(self, request: pb.UpdateStrategyRequest,
                              context: Context) -> pb.UpdateStrategyResponse:
         stock = parse_name(request.strategy.symbol)
-        strategy = await set_strategy(
+        row = await set_strategy(
             self._appliance, stock,
             lambda present: _decode(merged(_encode("", present), request.strategy,
                                            request.update_mask.paths)),
             options(request.change, context))
-        return pb.UpdateStrategyResponse(strategy=_encode(name_of(stock), strategy),
+        return pb.UpdateStrategyResponse(strategy=_encode_row(row),
                                          revision=self._appliance.revision.number)

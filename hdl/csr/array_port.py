@@ -27,7 +27,7 @@ def array_members(block: Block) -> dict:
     return {
         "row": Out(row), "word": Out(word), "data": Out(WORD_BITS), "write": Out(1),
         **pulses,
-        "read_row": Out(row), "read_word": Out(word), "read_data": In(WORD_BITS),
+        "read_row": Out(row), "read_word": Out(word), "read": Out(1), "read_data": In(WORD_BITS),
     }
 
 
@@ -38,8 +38,8 @@ def _is_pulse(register) -> bool:
 class ArrayPort(wiring.Component):
     """Decode accesses to an array block for a table such as :class:`~hdl.row_table.RowTable`.
 
-    Latency: 0 cycles, `bus.address` to `read_row`, 1 cycle to `read_word` (a table looks its row
-    up in between); 1 cycle, `bus.write` to `write` or a pulse; 2 cycles, `bus.address` to
+    Latency: 0 cycles, `bus.address` to `read_row`, 1 cycle to `read_word` and `read` (a table looks
+    its row up in between); 1 cycle, `bus.write` to `write` or a pulse; 2 cycles, `bus.address` to
     `bus.read_data`. What is read of an address outside of the block, or of a pulse, is zero.
 
     Parameters
@@ -58,6 +58,8 @@ class ArrayPort(wiring.Component):
         One for each register that is a pulse: software writes 1 to it, for element `row`.
     read_row, read_word, read_data : ``Out``, ``Out``, ``In(32)``
         Register to read, and its word two cycles after its row.
+    read : ``Out(1)``
+        Pulse with `read_word`: it is being read, not only addressed.
 
     Raises
     ------
@@ -112,7 +114,7 @@ class ArrayPort(wiring.Component):
             self.read_row.eq(read_row),
             self.bus.read_data.eq(Mux(shown[1], self.read_data, 0)),
         ]
-        m.d.sync += self.read_word.eq(read_word)
+        m.d.sync += [self.read_word.eq(read_word), self.read.eq(self.bus.read & found)]
         m.d.sync += shown.eq(Cat(found & read_word.matches(*readable), shown[0]))
 
         return m

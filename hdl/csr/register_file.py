@@ -45,7 +45,8 @@ class RegisterFile(wiring.Component):
 
     Latency: 2 cycles, `bus.address` to `bus.read_data`; 2 cycles, `bus.write` to a setting or
     pulse. An address of no register reads zero; writing there or to a read-only field does
-    nothing. (The bridge adds the third cycle of the bus's read latency.)
+    nothing. (The bridge adds the third cycle of the bus's read latency.) Of a number in two
+    registers that hardware sets, the upper half reads as it was when the lower half was read.
 
     Parameters
     ----------
@@ -80,11 +81,12 @@ class RegisterFile(wiring.Component):
 
         address = Signal(ADDRESS_BITS)
         write_data = Signal(WORD_BITS)
-        write = Signal()
+        write, read = Signal(), Signal()
         m.d.sync += [
             address.eq(self.bus.address),
             write_data.eq(self.bus.write_data),
             write.eq(self.bus.write),
+            read.eq(self.bus.read),
         ]
 
         words: dict[int, list] = {}
@@ -96,6 +98,9 @@ class RegisterFile(wiring.Component):
             else:
                 bits = self._field(m, getattr(self, port_name(block, register, field)), field,
                                    write & (address == where), write_data)
+                if (lower := block.lower_half(register)) is not None:
+                    low = block.base + WORD_BYTES * block.registers.index(lower)
+                    bits = self._kept(m, bits, read & (address == low))
             word[field.lsb:field.lsb + field.width] = list(bits)
 
         found = []
@@ -113,6 +118,13 @@ class RegisterFile(wiring.Component):
             Cat(data[bit] for data in found).any() for bit in range(WORD_BITS)))
 
         return m
+
+    def _kept(self, m: Module, port, taken) -> Value:
+        """Return a port as it was when `taken` was high last."""
+        kept = Signal.like(port, name=f"{port.name}_kept", reset_less=True)
+        with m.If(taken):
+            m.d.sync += kept.eq(port)
+        return kept
 
     def _field(self, m: Module, port, field: BitField, written, write_data) -> Value:
         """Connect the port of one field; return what software reads."""

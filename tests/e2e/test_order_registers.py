@@ -46,6 +46,9 @@ def test_rows_are_read_back_as_they_are_in_force(bench):
                                    quantity=100 + n, near=n, time_in_force=1 - n)
                   for n in range(2)]
     version = appliance.read("risk.limits_version")
+    strategy_version = appliance.read("strategy[1].state", "version")
+    assert not any(appliance.read(f"{array}[{index}].state", "loaded")
+                   for array in ("limits", "strategy") for index in range(2))
     configure_risk(appliance, limits, strategies)
     for array, rows in (("limits", limits), ("strategy", strategies)):
         for index, row in enumerate(rows):
@@ -58,6 +61,11 @@ def test_rows_are_read_back_as_they_are_in_force(bench):
     assert appliance.read("limits[0].maximum_quantity") == 1000
     appliance.write("limits[0].revoke", 1)
     assert appliance.read("risk.limits_version") == version + 3
+    states = [(appliance.read(f"limits[{index}].state", "loaded"),
+               appliance.read(f"limits[{index}].state", "version")) for index in range(2)]
+    assert states == [(0, version + 1), (1, version + 2)]
+    assert appliance.read("strategy[1].state") == (strategy_version + 2) << 16 | 1
+    assert appliance.read("limits[0].revoke") == appliance.read("limits[0].commit") == 0
 
 
 def test_model_is_read_back_and_swapped_only_from_the_expected_epoch(bench):

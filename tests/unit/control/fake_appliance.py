@@ -22,6 +22,8 @@ class FakeRegisters:
         self.words = {location.name: location.register.reset for location in self.map.locations}
         self.words["identity.map_hash"] = self.map.hash
         self.shadow = {"limits": {}, "strategy": {}}
+        self.versions = {"limits": 0, "strategy": 0}
+        self.kept = {}
         self.banks = [[0] * (len(FEATURES) + 1) for _ in range(2)]
         self.histogram = {}
         self.writes = []
@@ -30,6 +32,8 @@ class FakeRegisters:
         self.login_works = True
         self.cause_present = False
         self.broken_weight = False
+        self.commits_work = True
+        self.cancels = 0
 
     def __getitem__(self, name):
         return self.words[name]
@@ -56,7 +60,11 @@ class FakeRegisters:
             return word if self["model.read_address"] == len(FEATURES) else _extended(word)
         if location.name == "latency.count":
             return self.histogram.get(self["latency.bin"], 0)
-        return self.words[location.name]
+        name = location.name
+        if name.endswith("_lo") and location.register.fields[0].access is Access.R:
+            upper = f"{name.removesuffix('lo')}hi"
+            self.kept[upper] = self.words[upper]
+        return self.kept.get(name, self.words[name])
 
     def write(self, address, value):
         location = self.by_address.get(address)
@@ -84,8 +92,15 @@ class FakeRegisters:
             if location.register.name == "commit":
                 for register, value in self.shadow[block].items():
                     self.words[f"{block}[{location.index}].{register}"] = value
+            self.versions[block] += 1
             if block == "limits":
-                self.words["risk.limits_version"] += 1
+                self.words["risk.limits_version"] = self.versions[block]
+            prefix = f"{block}[{location.index}]"
+            if location.register.name == "commit":
+                self.set_fields(f"{prefix}.state", loaded=int(self.commits_work),
+                                version=self.versions[block])
+            else:
+                self.set_fields(f"{prefix}.state", loaded=0)
         elif name == "model.write":
             live = self.fields("model.state")
             if not (live["loaded"] and live["active_bank"] == self["model.bank"]):
@@ -114,6 +129,9 @@ class FakeRegisters:
             self.set_fields("risk.state", armed=0)
         elif field == "kill":
             self.kill("operator")
+            self.cancels += self["risk.cancel_on_kill"]
+        elif field == "cancel_all":
+            self.cancels += 1
         elif field == "clear_kill" and not self.cause_present:
             self.set_fields("risk.state", killed=0, armed=0)
             self.words["risk.cause"] = 0

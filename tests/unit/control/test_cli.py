@@ -137,12 +137,57 @@ def test_limits_are_committed_and_read_back(plant):
     assert words["limits[0].maximum_value_lo"] == 2_500_000_000
     assert words["limits[0].collar_minimum"] == 1000
     changed = plant.json("limits", "set", "AAPL", "--quantity", "7")["limits"]
-    assert changed == {**answer, "maximum_quantity": 7}
+    assert changed == {**answer, "maximum_quantity": 7, "version": answer["version"] + 1}
+    assert answer["version"] == plant.json("limits", "list")["limits_version"] - 1
     assert plant.json("limits", "list")["limits"] == [changed]
     status, said = plant.refused("limits", "set", "AAPL", "--quantity", "0")
     assert "maximum_quantity must be 1 to 999999" in said
+    assert plant.json("status")["status"]["limited"] == ["AAPL@XNAS"]
     plant.json("limits", "revoke", "AAPL")
     assert plant.json("limits", "list")["limits"] == []
+    status = plant.json("status")["status"]
+    assert (status["limited"], status["limits_version"]) == ([], answer["version"] + 2)
+
+
+def test_what_the_tables_hold_without_a_commit_is_not_in_force(plant):
+    plant.json("symbols", "set", "AAPL")
+    plant.json("limits", "set", "AAPL", *LIMITS)
+    plant.json("strategy", "set", "AAPL", "--buy", "5", "--quantity", "1", "--enable")
+    # As after a reset, which leaves the memory of the tables as it was.
+    for array in ("limits", "strategy"):
+        plant.registers.set_fields(f"{array}[0].state", loaded=0)
+    assert plant.json("limits", "list")["limits"] == []
+    assert plant.refused("limits", "set", "AAPL", "--quantity", "5")[0] == ExitStatus.REFUSED
+    row, = plant.json("strategy", "list")["strategies"]
+    assert (row["loaded"], row["enable"], row["quantity"]) == (False, False, 0)
+    status = plant.json("status")["status"]
+    assert (status["limited"], status["trading"]) == ([], [])
+
+
+def test_a_row_that_is_not_in_force_after_its_commit_is_told(plant):
+    plant.json("symbols", "set", "AAPL")
+    plant.registers.commits_work = False
+    status, said = plant.refused("limits", "set", "AAPL", *LIMITS)
+    assert (status, "must be loaded after its commit" in said) == (ExitStatus.FAILED, True)
+
+
+def test_a_kill_cancels_unless_it_is_told_not_to(plant):
+    shown = plant.json("limits", "session")["limits"]
+    assert shown["cancel_on_kill"] is True
+    plant.json("kill")
+    cancels = plant.registers.cancels
+    assert cancels > 0
+    plant.json("kill")    # of a killed appliance: once more
+    assert plant.registers.cancels > cancels
+    plant.json("kill", "clear", "--reason", "over")
+    changed = plant.json("limits", "session", "--keep-on-kill")["limits"]
+    assert changed == {**shown, "cancel_on_kill": False}
+    cancels = plant.registers.cancels
+    assert plant.json("kill")["risk"]["killed"]
+    assert plant.registers.cancels == cancels
+    plant.json("cancel")
+    assert plant.registers.cancels == cancels + 1
+    assert plant.json("limits", "session", "--cancel-on-kill")["limits"] == shown
 
 
 def test_a_dry_run_and_a_refused_change_do_nothing(plant):
@@ -193,7 +238,8 @@ def test_strategy_is_committed_and_read_back(plant):
     assert plant.registers["strategy[0].buy_threshold"] == 2**32 - 5
     assert plant.registers["strategy[0].offset"] == 2**32 - 100
     changed = plant.json("strategy", "set", "AAPL", "--far")["strategy"]
-    assert changed == {**row, "price_reference": "far"}
+    assert changed == {**row, "price_reference": "far", "version": row["version"] + 1}
+    assert row["loaded"] and plant.json("status")["status"]["trading"] == ["AAPL@XNAS"]
     assert plant.json("strategy", "list")["strategies"] == [changed]
     assert "quantity must be" in plant.refused("strategy", "set", "AAPL", "--quantity", "0")[1]
 

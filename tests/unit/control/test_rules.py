@@ -93,9 +93,11 @@ def test_limits_out_of_range_are_refused(field, value):
 
 def test_settings_survive_their_registers():
     limits = Limits(**LIMITS)
-    assert Limits.from_registers(limits.registers()) == limits
+    assert Limits.from_registers({**limits.registers(), "state": 7 << 16 | 1}) == limits
+    # Left over in the table's memory, and not in force.
+    assert Limits.from_registers({**limits.registers(), "state": 7 << 16}) is None
     session = SessionLimits(message_interval_ns=1, message_burst_ns=2, hold_ns=3,
-                            watchdog_timeout_ns=2**39)
+                            watchdog_timeout_ns=2**39, cancel_on_kill=True)
     assert SessionLimits.from_registers({name.removeprefix("risk."): value for name, value
                                          in session.registers().items()}) == session
     strategy = Strategy(buy_threshold=-1, sell_threshold=2**31 - 1, cancel_buy_threshold=-2**31,

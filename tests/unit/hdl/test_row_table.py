@@ -50,8 +50,16 @@ def test_a_row_changes_as_a_whole_in_one_cycle():
             ctx.set(dut.cfg.read_word, address)
             await ctx.tick().repeat(2)
             assert ctx.get(dut.cfg.read_data) == word
+        assert (ctx.get(dut.cfg.read_loaded), ctx.get(dut.cfg.read_version)) == (1, 1)
         await pulse(ctx, dut, "revoke", 3)
         assert (ctx.get(dut.loaded_0), ctx.get(dut.cfg.version)) == (0, 2)
+        await pulse(ctx, dut, "commit", 4)
+        states = []
+        for row in (3, 4, 0):
+            ctx.set(dut.cfg.read_row, row)
+            await ctx.tick().repeat(2)
+            states.append((ctx.get(dut.cfg.read_loaded), ctx.get(dut.cfg.read_version)))
+        assert states == [(0, 1), (1, 3), (0, 0)]
 
     run(dut, check)
 

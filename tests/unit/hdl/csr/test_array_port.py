@@ -120,6 +120,16 @@ def test_a_pulse_is_one_cycle_for_its_row_and_reads_of_other_blocks_are_zero():
         await write(ctx, dut.bus, "positions[1].position", 9)
         assert ctx.get(dut.write) == 0
         assert await read(ctx, dut.bus, "positions[1].position") == 0x1234
+        for strobe in (0, 1):
+            ctx.set(dut.bus.address, MAP["positions[2].open_buy_lo"].address)
+            ctx.set(dut.bus.read, strobe)
+            assert ctx.get(dut.read_row) == 2
+            await ctx.tick()
+            assert (ctx.get(dut.read), ctx.get(dut.read_word)) == (strobe, 1)
+        ctx.set(dut.bus.address, 0)
+        await ctx.tick()
+        assert ctx.get(dut.read) == 0    # another block
+        ctx.set(dut.bus.read, 0)
         assert await read(ctx, dut.bus, "limits[1].maximum_quantity") == 0
         assert await read(ctx, dut.bus, "positions[0].load") == 0
 

@@ -1,6 +1,7 @@
 """The register map behind its bus."""
 
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -26,11 +27,13 @@ async def write(ctx, bus, address, value):
     ctx.set(bus.write, 0)
 
 
-async def read(ctx, bus, address, latency=READ_LATENCY):
+async def read(ctx, bus, address, latency=READ_LATENCY, strobe=1):
     ctx.set(bus.address, address)
+    ctx.set(bus.read, strobe)
     for _ in range(latency):
         await ctx.tick()
         ctx.set(bus.address, 0xFFFC)  # nothing: the data must not depend on it any more
+        ctx.set(bus.read, 0)
     return ctx.get(bus.read_data)
 
 
@@ -45,7 +48,7 @@ def test_every_register_reads_its_reset_after_the_stated_latency():
         for location in MAP.locations:
             expected = constants.get(location.name, location.register.reset)
             assert await read(ctx, dut.bus, location.address) == expected, location.name
-        for hole in (0x001C, 0x00F0, 0x0700, 0x7FFC, 0x8080, 0xFFFC, 0x10030, 0x10100,
+        for hole in (0x001C, 0x00F0, 0x0700, 0x7FFC, 0x8080, 0xFFFC, 0x10034, 0x10100,
                      0xFFFFC):
             assert await read(ctx, dut.bus, hole) == 0
 
@@ -85,6 +88,62 @@ def test_status_is_read():
         ctx.set(dut.control_status_memories_cleared, 1)
         ctx.set(dut.control_status_feed_idle, 1)
         assert await read(ctx, dut.bus, MAP["control.status"].address) == 0b101
+
+    run(dut, bench)
+
+
+def test_reading_the_lower_half_keeps_the_upper_one():
+    dut = CsrBridge(PROFILE)
+    pairs = [(name, location.block.lower_half(location.register))
+             for name, location in ((location.name, location) for location in MAP.locations)
+             if location.block.count is None]
+    names = [name.removesuffix("_hi") for name, lower in pairs if lower is not None]
+    assert names == ["session.next_sequence", "account.cash", "account.turnover"]
+
+    async def bench(ctx):
+        async def get(name, half, **how):
+            return await read(ctx, dut.bus, MAP[f"{name}_{half}"].address, **how)
+
+        def put(name, value):
+            port = name.replace(".", "_")
+            ctx.set(getattr(dut, f"{port}_lo"), value & 0xFFFFFFFF)
+            ctx.set(getattr(dut, f"{port}_hi"), value >> 32)
+
+        for name in names:
+            put(name, 0x1_FFFF_FFFF)
+        for name in names:
+            assert await get(name, "lo") == 0xFFFFFFFF
+            put(name, 0x2_0000_0000)
+        for name in names:
+            assert await get(name, "hi") == 1    # each has its own
+            assert await get(name, "lo", strobe=0) == 0
+            assert await get(name, "hi") == 1    # it was addressed, and not read
+            assert (await get(name, "lo"), await get(name, "hi")) == (0, 2)
+
+    run(dut, bench)
+
+
+def test_the_upper_half_is_that_of_the_cycle_of_the_lower():
+    dut = CsrBridge(PROFILE)
+
+    async def bench(ctx):
+        low, high = (MAP[f"account.cash_{half}"].address for half in ("lo", "hi"))
+        value = 0xFFFFFFF0
+        fetched = []
+        for cycle in range(64):
+            # The lower half, then the upper one in the cycle after, while the number goes up.
+            ctx.set(dut.account_cash_lo, value & 0xFFFFFFFF)
+            ctx.set(dut.account_cash_hi, value >> 32)
+            ctx.set(dut.bus.address, (low, high)[cycle % 2])
+            ctx.set(dut.bus.read, 1)
+            await ctx.tick()
+            value += 1
+            fetched.append(ctx.get(dut.bus.read_data))
+        words = fetched[READ_LATENCY - 1:-1]
+        numbers = [upper << 32 | lower for lower, upper in zip(words[::2], words[1::2],
+                                                               strict=False)]
+        assert all(after - before == 2 for before, after in pairwise(numbers))
+        assert numbers[0] < 1 << 32 < numbers[-1]
 
     run(dut, bench)
 
