@@ -8,23 +8,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TextIO, cast
+from typing import Any, TextIO, cast
 
 import grpc
 import typer
-from tickwire.v1 import types_pb2
 
 from control.cli.output import render_json, render_text
 from control.errors import ControlError, Reason
 from control.service.requests import TAKE_OVER_KEY, WRITER_KEY
 from control.service.status import error_of_call
 
-__all__ = [
-    "DryRunOption", "Environment", "ExpectedOption", "Output", "OutputOption", "ServerOption",
-    "TakeOverOption", "call", "change_of", "emit", "environment_of", "stream",
-]
+__all__ = ["DEFAULT_SERVER", "Environment", "Output", "call", "emit", "environment_of", "stream"]
 
-_DEFAULT_SERVER = "127.0.0.1:5450"
+#: Address of the management service unless told otherwise.
+DEFAULT_SERVER = "127.0.0.1:5450"
 _TIMEOUT_S = 70.0
 
 
@@ -97,26 +94,10 @@ class Environment:
         return self.stdin.readline().strip().lower() in ("y", "yes")
 
 
-ServerOption = Annotated[str | None, typer.Option(
-    "--server", metavar="HOST:PORT", help="Management service; else TICKWIRE_SERVER, else "
-                                          f"{_DEFAULT_SERVER}.")]
-OutputOption = Annotated[Output, typer.Option("--output", help="Form of what is printed.")]
-ExpectedOption = Annotated[int | None, typer.Option(
-    "--expected-revision", min=0, help="Change nothing unless this is the present revision.")]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only check; change nothing.")]
-TakeOverOption = Annotated[bool, typer.Option(
-    "--take-over", help="Change things although somebody else is at it.")]
-
-
 def environment_of(context: typer.Context) -> Environment:
     """Return the world of a command."""
     found = context.find_object(Environment)
     return found if found is not None else Environment()
-
-
-def change_of(expected: int | None, dry_run: bool) -> types_pb2.Change:
-    """Return how a request wants its change to be made."""
-    return types_pb2.Change(expected_revision=expected, validate_only=dry_run)
 
 
 def call(context: typer.Context, server: str | None, stub: Callable[[grpc.Channel], Any],
@@ -165,4 +146,4 @@ def emit(context: typer.Context, output: Output, answer: Any) -> None:
 
 
 def _address(environment: Environment, server: str | None) -> str:
-    return server or environment.variables.get("TICKWIRE_SERVER") or _DEFAULT_SERVER
+    return server or environment.variables.get("TICKWIRE_SERVER") or DEFAULT_SERVER

@@ -5,18 +5,8 @@ from typing import Annotated
 import typer
 from tickwire.v1 import feed_service_pb2, feed_service_pb2_grpc
 
-from control.cli.environment import (
-    DryRunOption,
-    ExpectedOption,
-    Output,
-    OutputOption,
-    ServerOption,
-    TakeOverOption,
-    call,
-    change_of,
-    emit,
-)
 from control.cli.forms import given, noun
+from control.cli.options import Invocation, asking, changing
 
 __all__ = ["feed"]
 
@@ -25,17 +15,17 @@ feed = noun("Example: tickwire feed set --group 233.54.12.111 --port 26477 --ena
 
 
 @feed.command("show", help="Example: tickwire feed show\n\nPrint the settings of the stream.")
-def feed_show(context: typer.Context, server: ServerOption = None,
-              output: OutputOption = Output.TEXT) -> None:
+@asking
+def feed_show(how: Invocation) -> None:
     """Print the settings."""
-    emit(context, output, call(context, server, feed_service_pb2_grpc.FeedServiceStub, "GetFeed",
-                               feed_service_pb2.GetFeedRequest()))
+    how.send(feed_service_pb2_grpc.FeedServiceStub, "GetFeed", feed_service_pb2.GetFeedRequest())
 
 
 @feed.command("set", help="Example: tickwire feed set --group 233.54.12.111 --port 26477 "
                           "--enable\n\nChange settings of the stream; those not given stay.")
+@changing
 def feed_set(
-    context: typer.Context,
+    how: Invocation,
     enable: Annotated[bool | None, typer.Option("--enable/--disable",
                                                 help="Accept market data.")] = None,
     group: Annotated[str | None, typer.Option(help="IPv4 address of the stream.")] = None,
@@ -49,16 +39,11 @@ def feed_set(
         help="Act before the frame's FCS has proved good.")] = None,
     timeout_ns: Annotated[int | None, typer.Option(
         min=0, max=2**40 - 1, help="Silence of the feed after which no order leaves.")] = None,
-    expected: ExpectedOption = None, dry_run: DryRunOption = False,
-    take_over: TakeOverOption = False, server: ServerOption = None,
-    output: OutputOption = Output.TEXT,
 ) -> None:
     """Change settings of the stream."""
     values, mask = given(enable=enable, group_ip=group, udp_port=port, session=session,
                          next_sequence=next_sequence, cut_through=cut_through,
                          timeout_ns=timeout_ns)
-    emit(context, output, call(
-        context, server, feed_service_pb2_grpc.FeedServiceStub, "UpdateFeed",
-        feed_service_pb2.UpdateFeedRequest(
-            feed=feed_service_pb2.Feed(**values), update_mask=mask,
-            change=change_of(expected, dry_run)), take_over=take_over))
+    how.send(feed_service_pb2_grpc.FeedServiceStub, "UpdateFeed",
+             feed_service_pb2.UpdateFeedRequest(
+                  feed=feed_service_pb2.Feed(**values), update_mask=mask, change=how.change))

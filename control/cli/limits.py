@@ -6,18 +6,8 @@ import typer
 from google.protobuf.field_mask_pb2 import FieldMask
 from tickwire.v1 import limits_service_pb2, limits_service_pb2_grpc
 
-from control.cli.environment import (
-    DryRunOption,
-    ExpectedOption,
-    Output,
-    OutputOption,
-    ServerOption,
-    TakeOverOption,
-    call,
-    change_of,
-    emit,
-)
 from control.cli.forms import SymbolArgument, dollars, given, natural, noun
+from control.cli.options import Invocation, asking, changing
 from control.errors import wrong_field
 from control.units import parse_price
 
@@ -29,19 +19,20 @@ limits = noun("Example: tickwire limits set AAPL@XNAS --quantity 500\n\nSet the 
 
 @limits.command("list", help="Example: tickwire limits list --output json\n\nPrint the limits of "
                              "all symbols that have any.")
-def limits_list(context: typer.Context, server: ServerOption = None,
-                output: OutputOption = Output.TEXT) -> None:
+@asking
+def limits_list(how: Invocation) -> None:
     """Print the limits."""
-    emit(context, output, call(context, server, limits_service_pb2_grpc.LimitsServiceStub,
-                               "ListLimits", limits_service_pb2.ListLimitsRequest()))
+    how.send(limits_service_pb2_grpc.LimitsServiceStub, "ListLimits",
+             limits_service_pb2.ListLimitsRequest())
 
 
 @limits.command("set", help="Example: tickwire limits set AAPL@XNAS --quantity 500 --value 250000 "
                             "--collar 5 --collar-minimum 0.10 --long 2000 --short 2000 "
                             "--open-orders 4\n\nSet limits of a symbol; once it has some, those "
                             "not given stay.")
+@changing
 def limits_set(
-    context: typer.Context, symbol: SymbolArgument,
+    how: Invocation, symbol: SymbolArgument,
     quantity: Annotated[int | None, typer.Option(help="Largest order, shares.")] = None,
     value: Annotated[str | None, typer.Option(
         metavar="DOLLARS", help="Largest price times quantity.")] = None,
@@ -55,9 +46,6 @@ def limits_set(
     open_orders: Annotated[int | None, typer.Option(help="Most open orders.")] = None,
     restricted: Annotated[bool | None, typer.Option("--restricted/--unrestricted",
                                                     help="Let no order pass.")] = None,
-    expected: ExpectedOption = None, dry_run: DryRunOption = False,
-    take_over: TakeOverOption = False, server: ServerOption = None,
-    output: OutputOption = Output.TEXT,
 ) -> None:
     """Set limits of a symbol."""
     values, mask = given(
@@ -69,11 +57,10 @@ def limits_set(
     full = {field.name for field in limits_service_pb2.Limits.DESCRIPTOR.fields}
     if values.keys() >= full - {"symbol", "restricted", "version"}:
         mask = FieldMask()
-    emit(context, output, call(
-        context, server, limits_service_pb2_grpc.LimitsServiceStub, "UpdateLimits",
-        limits_service_pb2.UpdateLimitsRequest(
-            limits=limits_service_pb2.Limits(symbol=symbol, **values), update_mask=mask,
-            change=change_of(expected, dry_run)), take_over=take_over))
+    how.send(limits_service_pb2_grpc.LimitsServiceStub, "UpdateLimits",
+             limits_service_pb2.UpdateLimitsRequest(
+                 limits=limits_service_pb2.Limits(symbol=symbol, **values),
+                 update_mask=mask, change=how.change))
 
 
 def _money(text: str | None, option: str, limit: int = 2**64) -> int | None:
@@ -94,21 +81,19 @@ def _percent(text: str | None) -> int | None:
 
 @limits.command("revoke", help="Example: tickwire limits revoke AAPL@XNAS\n\nTake the limits of a "
                                "symbol away: it may not be traded.")
-def limits_revoke(context: typer.Context, symbol: SymbolArgument, expected: ExpectedOption = None,
-                  dry_run: DryRunOption = False, take_over: TakeOverOption = False,
-                  server: ServerOption = None, output: OutputOption = Output.TEXT) -> None:
+@changing
+def limits_revoke(how: Invocation, symbol: SymbolArgument) -> None:
     """Take limits away."""
-    emit(context, output, call(
-        context, server, limits_service_pb2_grpc.LimitsServiceStub, "RevokeLimits",
-        limits_service_pb2.RevokeLimitsRequest(symbol=symbol, change=change_of(expected, dry_run)),
-        take_over=take_over))
+    how.send(limits_service_pb2_grpc.LimitsServiceStub, "RevokeLimits",
+             limits_service_pb2.RevokeLimitsRequest(symbol=symbol, change=how.change))
 
 
 @limits.command("session", help="Example: tickwire limits session --message-interval-ns 1000000 "
                                 "--watchdog-ns 1000000000\n\nPrint the limits of the session, or "
                                 "change those that are given.")
+@changing
 def limits_session(
-    context: typer.Context,
+    how: Invocation,
     message_interval_ns: Annotated[int | None, typer.Option(
         help="Time between messages; 0 allows none.")] = None,
     message_burst_ns: Annotated[int | None, typer.Option(
@@ -119,9 +104,6 @@ def limits_session(
     cancel_on_kill: Annotated[bool | None, typer.Option(
         "--cancel-on-kill/--keep-on-kill", help="Whether a kill asks for a cancel of every open "
                                                 "order.")] = None,
-    expected: ExpectedOption = None, dry_run: DryRunOption = False,
-    take_over: TakeOverOption = False, server: ServerOption = None,
-    output: OutputOption = Output.TEXT,
 ) -> None:
     """Print or change the limits of the session."""
     stub = limits_service_pb2_grpc.LimitsServiceStub
@@ -134,12 +116,8 @@ def limits_session(
     if watchdog_ns is not None and not 0 <= watchdog_ns < 2**40:
         raise wrong_field("watchdog-ns", f"0 to {2**40 - 1}", watchdog_ns)
     if all(value is None for value in wanted.values()):
-        emit(context, output, call(context, server, stub, "GetSessionLimits",
-                                   limits_service_pb2.GetSessionLimitsRequest()))
+        how.send(stub, "GetSessionLimits", limits_service_pb2.GetSessionLimitsRequest())
         return
     values, mask = given(**wanted)
-    emit(context, output, call(
-        context, server, stub, "UpdateSessionLimits",
-        limits_service_pb2.UpdateSessionLimitsRequest(
-            limits=limits_service_pb2.SessionLimits(**values), update_mask=mask,
-            change=change_of(expected, dry_run)), take_over=take_over))
+    how.send(stub, "UpdateSessionLimits", limits_service_pb2.UpdateSessionLimitsRequest(
+         limits=limits_service_pb2.SessionLimits(**values), update_mask=mask, change=how.change))

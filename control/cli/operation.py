@@ -12,19 +12,8 @@ from tickwire.v1 import (
     telemetry_service_pb2_grpc,
 )
 
-from control.cli.environment import (
-    DryRunOption,
-    ExpectedOption,
-    Output,
-    OutputOption,
-    ServerOption,
-    TakeOverOption,
-    call,
-    change_of,
-    emit,
-    environment_of,
-    stream,
-)
+from control.cli.environment import Output
+from control.cli.options import Invocation, asking, changing
 from control.cli.output import plain
 from control.errors import ControlError, Reason, wrong_field
 
@@ -34,81 +23,72 @@ _RISK = risk_service_pb2_grpc.RiskServiceStub
 _TELEMETRY = telemetry_service_pb2_grpc.TelemetryServiceStub
 
 
-def status(context: typer.Context, server: ServerOption = None,
-           output: OutputOption = Output.TEXT) -> None:
+@asking
+def status(how: Invocation) -> None:
     """Print the appliance's status."""
-    emit(context, output, call(context, server, status_service_pb2_grpc.StatusServiceStub,
-                               "GetStatus", status_service_pb2.GetStatusRequest()))
+    how.send(status_service_pb2_grpc.StatusServiceStub, "GetStatus",
+             status_service_pb2.GetStatusRequest())
 
 
+@asking
 def counters(
-    context: typer.Context,
+    how: Invocation,
     everything: Annotated[bool, typer.Option("--all", help="Also those that are zero.")] = False,
-    server: ServerOption = None, output: OutputOption = Output.TEXT,
 ) -> None:
     """Print the counters."""
-    emit(context, output, call(
-        context, server, _TELEMETRY, "ListCounters",
-        telemetry_service_pb2.ListCountersRequest(nonzero=not everything)))
+    how.send(_TELEMETRY, "ListCounters",
+             telemetry_service_pb2.ListCountersRequest(nonzero=not everything))
 
 
+@asking
 def latency(
-    context: typer.Context,
+    how: Invocation,
     clear: Annotated[bool, typer.Option("--clear", help="Empty the histogram then.")] = False,
-    server: ServerOption = None, output: OutputOption = Output.TEXT,
 ) -> None:
     """Print the latency of the orders."""
-    emit(context, output, call(context, server, _TELEMETRY, "GetLatency",
-                               telemetry_service_pb2.GetLatencyRequest(clear=clear)))
+    how.send(_TELEMETRY, "GetLatency", telemetry_service_pb2.GetLatencyRequest(clear=clear))
 
 
-def positions(context: typer.Context, server: ServerOption = None,
-              output: OutputOption = Output.TEXT) -> None:
+@asking
+def positions(how: Invocation) -> None:
     """Print positions, open orders and cash."""
-    emit(context, output, call(context, server, _TELEMETRY, "ListPositions",
-                               telemetry_service_pb2.ListPositionsRequest()))
+    how.send(_TELEMETRY, "ListPositions", telemetry_service_pb2.ListPositionsRequest())
 
 
+@asking
 def orders(
-    context: typer.Context,
+    how: Invocation,
     still_open: Annotated[bool, typer.Option("--open", help="Only those that may still be "
                                              "executed.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, the latest.")] = 100,
-    server: ServerOption = None, output: OutputOption = Output.TEXT,
 ) -> None:
     """Print the order log."""
-    emit(context, output, call(
-        context, server, _TELEMETRY, "ListOrders",
-        telemetry_service_pb2.ListOrdersRequest(open=still_open, limit=limit)))
+    how.send(_TELEMETRY, "ListOrders",
+             telemetry_service_pb2.ListOrdersRequest(open=still_open, limit=limit))
 
 
+@changing
 def arm(
-    context: typer.Context,
+    how: Invocation,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    expected: ExpectedOption = None, dry_run: DryRunOption = False,
-    take_over: TakeOverOption = False, server: ServerOption = None,
-    output: OutputOption = Output.TEXT,
 ) -> None:
     """Let orders out."""
-    environment = environment_of(context)
-    if not yes and not dry_run and not environment.confirm("Arm: orders will go to the venue?"):
+    sure = yes or how.dry_run or how.environment.confirm("Arm: orders will go to the venue?")
+    if not sure:
         raise ControlError(Reason.NOT_READY, "not armed: not confirmed")
-    emit(context, output, call(
-        context, server, _RISK, "Arm",
-        risk_service_pb2.ArmRequest(change=change_of(expected, dry_run)), take_over=take_over))
+    how.send(_RISK, "Arm", risk_service_pb2.ArmRequest(change=how.change))
 
 
-def disarm(context: typer.Context, server: ServerOption = None,
-           output: OutputOption = Output.TEXT) -> None:
+@asking
+def disarm(how: Invocation) -> None:
     """Let no order out any more."""
-    emit(context, output, call(context, server, _RISK, "Disarm", risk_service_pb2.DisarmRequest()))
+    how.send(_RISK, "Disarm", risk_service_pb2.DisarmRequest())
 
 
-def cancel(context: typer.Context, server: ServerOption = None,
-           output: OutputOption = Output.TEXT) -> None:
+@asking
+def cancel(how: Invocation) -> None:
     """Ask for a cancel of every open order."""
-    emit(context, output, call(context, server, _RISK, "CancelAll",
-                               risk_service_pb2.CancelAllRequest()))
+    how.send(_RISK, "CancelAll", risk_service_pb2.CancelAllRequest())
 
 
 KILL = typer.Typer(rich_markup_mode=None, invoke_without_command=True, help=(
@@ -118,36 +98,30 @@ KILL = typer.Typer(rich_markup_mode=None, invoke_without_command=True, help=(
 
 
 @KILL.callback()
+@asking
 def kill(
-    context: typer.Context,
+    how: Invocation,
     reason: Annotated[str, typer.Option(help="Why, for the records.")] = "",
-    server: ServerOption = None, output: OutputOption = Output.TEXT,
 ) -> None:
     """Kill, unless a command of the group follows."""
-    if context.invoked_subcommand is None:
-        emit(context, output, call(context, server, _RISK, "Kill",
-                                   risk_service_pb2.KillRequest(reason=reason)))
+    if how.context.invoked_subcommand is None:
+        how.send(_RISK, "Kill", risk_service_pb2.KillRequest(reason=reason))
 
 
 @KILL.command("clear", help="Example: tickwire kill clear --reason 'feed is back' --position "
                             "AAPL@XNAS=100\n\nForget a kill. Every position that is not zero must "
                             "be given as the venue knows it. The appliance stays disarmed.")
+@changing
 def kill_clear(
-    context: typer.Context,
+    how: Invocation,
     reason: Annotated[str, typer.Option(help="Why it may be forgotten.")],
     position: Annotated[list[str] | None, typer.Option(
         metavar="SYMBOL=SHARES", help="A position that is not zero; may be repeated.")] = None,
-    expected: ExpectedOption = None, dry_run: DryRunOption = False,
-    take_over: TakeOverOption = False, server: ServerOption = None,
-    output: OutputOption = Output.TEXT,
 ) -> None:
     """Forget a kill."""
     rows = [_position(text) for text in position or []]
-    emit(context, output, call(
-        context, server, _RISK, "ClearKill",
-        risk_service_pb2.ClearKillRequest(reason=reason, positions=rows,
-                                          change=change_of(expected, dry_run)),
-        take_over=take_over))
+    how.send(_RISK, "ClearKill",
+             risk_service_pb2.ClearKillRequest(reason=reason, positions=rows, change=how.change))
 
 
 def _position(text: str) -> risk_service_pb2.ReconciledPosition:
@@ -167,43 +141,45 @@ CountOption = Annotated[int, typer.Option(min=0, help="End after so many; 0 goes
 
 @WATCH.command("status", help="Example: tickwire watch status\n\nPrint the status, and again each "
                               "time that it changes.")
+@asking
 def watch_status(
-    context: typer.Context,
+    how: Invocation,
     interval_ms: Annotated[int, typer.Option(min=10, max=60000, help="Time between looks.")] = 500,
-    count: CountOption = 0, server: ServerOption = None, output: OutputOption = Output.TEXT,
+    count: CountOption = 0,
 ) -> None:
     """Follow the status."""
     seen = 0
 
     def take(answer: status_service_pb2.WatchStatusResponse) -> bool:
         nonlocal seen
-        emit(context, output, answer)
+        how.show(answer)
         seen += 1
         return seen != count
 
-    stream(context, server, status_service_pb2_grpc.StatusServiceStub, "WatchStatus",
+    how.follow(status_service_pb2_grpc.StatusServiceStub, "WatchStatus",
            status_service_pb2.WatchStatusRequest(interval_ms=interval_ms), take)
 
 
 @WATCH.command("events", help="Example: tickwire watch events --kind top_of_book --count 10\n\n"
                               "Print event records as they come, one a line.")
+@asking
 def watch_events(
-    context: typer.Context,
+    how: Invocation,
     kind: Annotated[list[str] | None, typer.Option(
         help="Only this kind, such as top_of_book; may be repeated.")] = None,
-    count: CountOption = 0, server: ServerOption = None, output: OutputOption = Output.TEXT,
+    count: CountOption = 0,
 ) -> None:
     """Follow the event records."""
     seen = 0
 
     def take(answer: telemetry_service_pb2.WatchEventsResponse) -> bool:
         nonlocal seen
-        environment = environment_of(context)
+        environment = how.environment
         if answer.dropped:
             environment.say(f"{answer.dropped} records dropped: this reader is too slow")
         for event in answer.events:
-            if output is Output.JSON:
-                emit(context, output, event)
+            if how.output is Output.JSON:
+                how.show(event)
             else:
                 fields = " ".join(f"{name}={value}"
                                   for name, value in plain(event)["fields"].items())
@@ -214,7 +190,7 @@ def watch_events(
                 return False
         return True
 
-    stream(context, server, _TELEMETRY, "WatchEvents",
+    how.follow(_TELEMETRY, "WatchEvents",
            telemetry_service_pb2.WatchEventsRequest(kinds=kind or []), take)
 
 

@@ -5,19 +5,8 @@ from typing import Annotated
 import typer
 from tickwire.v1 import session_service_pb2, session_service_pb2_grpc
 
-from control.cli.environment import (
-    DryRunOption,
-    ExpectedOption,
-    Output,
-    OutputOption,
-    ServerOption,
-    TakeOverOption,
-    call,
-    change_of,
-    emit,
-    environment_of,
-)
 from control.cli.forms import given, noun
+from control.cli.options import Invocation, asking, changing
 
 __all__ = ["session"]
 
@@ -27,18 +16,19 @@ session = noun("Example: tickwire session up\n\nSet up the order session, connec
 
 @session.command("show", help="Example: tickwire session show\n\nPrint settings and state of the "
                               "order session.")
-def session_show(context: typer.Context, server: ServerOption = None,
-                 output: OutputOption = Output.TEXT) -> None:
+@asking
+def session_show(how: Invocation) -> None:
     """Print settings and state."""
-    emit(context, output, call(context, server, session_service_pb2_grpc.SessionServiceStub,
-                               "GetSession", session_service_pb2.GetSessionRequest()))
+    how.send(session_service_pb2_grpc.SessionServiceStub, "GetSession",
+             session_service_pb2.GetSessionRequest())
 
 
 @session.command("set", help="Example: tickwire session set --local-ip 10.0.0.2 --peer-ip "
                              "10.0.0.1 --peer-port 9000 --username TICK\n\nChange settings; those "
                              "not given stay. The password comes from TICKWIRE_PASSWORD.")
+@changing
 def session_set(
-    context: typer.Context,
+    how: Invocation,
     local_mac: Annotated[str | None, typer.Option(help="Own MAC address.")] = None,
     local_ip: Annotated[str | None, typer.Option(help="Own IPv4 address.")] = None,
     local_port: Annotated[int | None, typer.Option(min=1, max=65535, help="Own port.")] = None,
@@ -55,46 +45,34 @@ def session_set(
         min=0, help="Sequence number asked for; 1 from the start.")] = None,
     user_ref_num: Annotated[int | None, typer.Option(
         min=1, max=2**32 - 1, help="UserRefNum of the next order.")] = None,
-    expected: ExpectedOption = None, dry_run: DryRunOption = False,
-    take_over: TakeOverOption = False, server: ServerOption = None,
-    output: OutputOption = Output.TEXT,
 ) -> None:
     """Change settings of the session."""
     values, mask = given(
         local_mac=local_mac, local_ip=local_ip, local_port=local_port, peer_ip=peer_ip,
         peer_port=peer_port, gateway_ip=gateway_ip, next_hop_mac=next_hop_mac, username=username,
         requested_session=requested_session, sequence=sequence, user_ref_num=user_ref_num,
-        password=environment_of(context).variables.get("TICKWIRE_PASSWORD"))
-    emit(context, output, call(
-        context, server, session_service_pb2_grpc.SessionServiceStub, "UpdateSession",
-        session_service_pb2.UpdateSessionRequest(
-            session=session_service_pb2.Session(**values), update_mask=mask,
-            change=change_of(expected, dry_run)), take_over=take_over))
+        password=how.environment.variables.get("TICKWIRE_PASSWORD"))
+    how.send(session_service_pb2_grpc.SessionServiceStub, "UpdateSession",
+             session_service_pb2.UpdateSessionRequest(
+                 session=session_service_pb2.Session(**values),
+                 update_mask=mask, change=how.change))
 
 
 @session.command("up", help="Example: tickwire session up --timeout-ms 2000\n\nConnect, log in, "
                             "and wait for the outcome.")
+@changing
 def session_up(
-    context: typer.Context,
+    how: Invocation,
     timeout_ms: Annotated[int, typer.Option(min=1, max=60000, help="Longest wait.")] = 5000,
-    expected: ExpectedOption = None, dry_run: DryRunOption = False,
-    take_over: TakeOverOption = False, server: ServerOption = None,
-    output: OutputOption = Output.TEXT,
 ) -> None:
     """Connect and log in."""
-    emit(context, output, call(
-        context, server, session_service_pb2_grpc.SessionServiceStub, "ConnectSession",
-        session_service_pb2.ConnectSessionRequest(timeout_ms=timeout_ms,
-                                                  change=change_of(expected, dry_run)),
-        take_over=take_over))
+    how.send(session_service_pb2_grpc.SessionServiceStub, "ConnectSession",
+             session_service_pb2.ConnectSessionRequest(timeout_ms=timeout_ms, change=how.change))
 
 
 @session.command("down", help="Example: tickwire session down\n\nLog out and close.")
-def session_down(context: typer.Context, expected: ExpectedOption = None,
-                 dry_run: DryRunOption = False, take_over: TakeOverOption = False,
-                 server: ServerOption = None, output: OutputOption = Output.TEXT) -> None:
+@changing
+def session_down(how: Invocation) -> None:
     """Log out and close."""
-    emit(context, output, call(
-        context, server, session_service_pb2_grpc.SessionServiceStub, "DisconnectSession",
-        session_service_pb2.DisconnectSessionRequest(change=change_of(expected, dry_run)),
-        take_over=take_over))
+    how.send(session_service_pb2_grpc.SessionServiceStub, "DisconnectSession",
+             session_service_pb2.DisconnectSessionRequest(change=how.change))

@@ -5,18 +5,8 @@ from typing import Annotated
 import typer
 from tickwire.v1 import strategy_service_pb2, strategy_service_pb2_grpc, types_pb2
 
-from control.cli.environment import (
-    DryRunOption,
-    ExpectedOption,
-    Output,
-    OutputOption,
-    ServerOption,
-    TakeOverOption,
-    call,
-    change_of,
-    emit,
-)
 from control.cli.forms import SymbolArgument, dollars, given, natural, noun
+from control.cli.options import Invocation, asking, changing
 from control.errors import wrong_field
 
 __all__ = ["strategy"]
@@ -27,18 +17,19 @@ strategy = noun("Example: tickwire strategy set AAPL@XNAS --quantity 100 --enabl
 
 @strategy.command("list", help="Example: tickwire strategy list\n\nPrint the parameters of every "
                                "watched symbol.")
-def strategy_list(context: typer.Context, server: ServerOption = None,
-                  output: OutputOption = Output.TEXT) -> None:
+@asking
+def strategy_list(how: Invocation) -> None:
     """Print the parameters."""
-    emit(context, output, call(context, server, strategy_service_pb2_grpc.StrategyServiceStub,
-                               "ListStrategies", strategy_service_pb2.ListStrategiesRequest()))
+    how.send(strategy_service_pb2_grpc.StrategyServiceStub, "ListStrategies",
+             strategy_service_pb2.ListStrategiesRequest())
 
 
 @strategy.command("set", help="Example: tickwire strategy set AAPL@XNAS --buy 5000 --sell 5000 "
                               "--quantity 100 --enable\n\nSet parameters of a symbol; those not "
                               "given stay.")
+@changing
 def strategy_set(
-    context: typer.Context, symbol: SymbolArgument,
+    how: Invocation, symbol: SymbolArgument,
     buy: Annotated[int | None, typer.Option(help="A score at or above it buys.")] = None,
     sell: Annotated[int | None, typer.Option(help="A score at or below minus it sells.")] = None,
     cancel_buy: Annotated[int | None, typer.Option(
@@ -56,9 +47,6 @@ def strategy_set(
         "--day/--ioc", help="Let orders rest, or cancel what is not executed at once.")] = None,
     enable: Annotated[bool | None, typer.Option("--enable/--disable",
                                                 help="Make orders.")] = None,
-    expected: ExpectedOption = None, dry_run: DryRunOption = False,
-    take_over: TakeOverOption = False, server: ServerOption = None,
-    output: OutputOption = Output.TEXT,
 ) -> None:
     """Set parameters of a symbol."""
     values, mask = given(
@@ -73,11 +61,10 @@ def strategy_set(
             else strategy_service_pb2.PRICE_REFERENCE_FAR),
         time_in_force=None if day is None else (
             types_pb2.TIME_IN_FORCE_DAY if day else types_pb2.TIME_IN_FORCE_IOC))
-    emit(context, output, call(
-        context, server, strategy_service_pb2_grpc.StrategyServiceStub, "UpdateStrategy",
-        strategy_service_pb2.UpdateStrategyRequest(
-            strategy=strategy_service_pb2.Strategy(symbol=symbol, **values), update_mask=mask,
-            change=change_of(expected, dry_run)), take_over=take_over))
+    how.send(strategy_service_pb2_grpc.StrategyServiceStub, "UpdateStrategy",
+             strategy_service_pb2.UpdateStrategyRequest(
+                 strategy=strategy_service_pb2.Strategy(symbol=symbol, **values),
+                 update_mask=mask, change=how.change))
 
 
 def _score(value: int | None, option: str) -> int | None:

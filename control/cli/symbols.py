@@ -5,18 +5,8 @@ from typing import Annotated
 import typer
 from tickwire.v1 import symbol_service_pb2, symbol_service_pb2_grpc
 
-from control.cli.environment import (
-    DryRunOption,
-    ExpectedOption,
-    Output,
-    OutputOption,
-    ServerOption,
-    TakeOverOption,
-    call,
-    change_of,
-    emit,
-)
 from control.cli.forms import SymbolArgument, noun
+from control.cli.options import Invocation, asking, changing
 from control.errors import wrong_field
 from control.units import parse_price
 
@@ -27,31 +17,27 @@ symbols = noun("Example: tickwire symbols set AAPL@XNAS --tick 0.01\n\nChoose th
 
 
 @symbols.command("list", help="Example: tickwire symbols list\n\nPrint the watched symbols.")
-def symbols_list(context: typer.Context, server: ServerOption = None,
-                 output: OutputOption = Output.TEXT) -> None:
+@asking
+def symbols_list(how: Invocation) -> None:
     """Print the watched symbols."""
-    emit(context, output, call(context, server, symbol_service_pb2_grpc.SymbolServiceStub,
-                               "ListSymbols", symbol_service_pb2.ListSymbolsRequest()))
+    how.send(symbol_service_pb2_grpc.SymbolServiceStub, "ListSymbols",
+             symbol_service_pb2.ListSymbolsRequest())
 
 
 @symbols.command("set", help="Example: tickwire symbols set AAPL@XNAS --tick 0.01 --locate 14\n\n"
                              "Watch a symbol, or change how.")
+@changing
 def symbols_set(
-    context: typer.Context, symbol: SymbolArgument,
+    how: Invocation, symbol: SymbolArgument,
     tick: Annotated[str, typer.Option(metavar="DOLLARS", help="Distance of two prices.")] = "0.01",
     locate: Annotated[int | None, typer.Option(
         min=0, max=65535, help="Stock locate; else learnt from the directory.")] = None,
-    expected: ExpectedOption = None, dry_run: DryRunOption = False,
-    take_over: TakeOverOption = False, server: ServerOption = None,
-    output: OutputOption = Output.TEXT,
 ) -> None:
     """Watch a symbol."""
     wanted = symbol_service_pb2.Symbol(symbol=symbol, tick_size_e4=_positive(tick, "tick"),
                                        locate=locate)
-    emit(context, output, call(
-        context, server, symbol_service_pb2_grpc.SymbolServiceStub, "UpdateSymbol",
-        symbol_service_pb2.UpdateSymbolRequest(symbol=wanted, change=change_of(expected, dry_run)),
-        take_over=take_over))
+    how.send(symbol_service_pb2_grpc.SymbolServiceStub, "UpdateSymbol",
+             symbol_service_pb2.UpdateSymbolRequest(symbol=wanted, change=how.change))
 
 
 def _positive(text: str, option: str) -> int:
@@ -63,11 +49,8 @@ def _positive(text: str, option: str) -> int:
 
 @symbols.command("remove", help="Example: tickwire symbols remove AAPL@XNAS\n\nEnd watching a "
                                 "symbol; revokes its limits and disables its strategy.")
-def symbols_remove(context: typer.Context, symbol: SymbolArgument, expected: ExpectedOption = None,
-                   dry_run: DryRunOption = False, take_over: TakeOverOption = False,
-                   server: ServerOption = None, output: OutputOption = Output.TEXT) -> None:
+@changing
+def symbols_remove(how: Invocation, symbol: SymbolArgument) -> None:
     """End watching a symbol."""
-    emit(context, output, call(
-        context, server, symbol_service_pb2_grpc.SymbolServiceStub, "RemoveSymbol",
-        symbol_service_pb2.RemoveSymbolRequest(symbol=symbol, change=change_of(expected, dry_run)),
-        take_over=take_over))
+    how.send(symbol_service_pb2_grpc.SymbolServiceStub, "RemoveSymbol",
+             symbol_service_pb2.RemoveSymbolRequest(symbol=symbol, change=how.change))
