@@ -22,9 +22,9 @@ DEMO ?=
 UP ?=
 
 # Debian packages: interpreter, compilers and make for Verilator, libraries for its traces and for
-# flashing a board, tools for tests with a real network.
+# flashing a board, tools for tests with a real network and with certificates.
 DEBIAN := python3-venv g++ clang-16 make perl ccache liblz4-dev zlib1g-dev libusb-1.0-0 \
-	libftdi1-2 iproute2 iputils-ping
+	libftdi1-2 iproute2 iputils-ping openssl
 
 # The tools of the virtual environment come first. Verilator keeps its programs in a folder of its
 # own, to which setup makes a link.
