@@ -206,6 +206,30 @@ def test_kill_over_grpc_while_an_order_is_sent_again(managed):
         assert requests == [b"O"] * len(outcome.enters) + [b"X"] * (1 + len(outcome.enters))
 
 
+def test_a_host_that_takes_no_records_is_a_kill_and_none_is_lost(managed):
+    assert managed.ask("arm", "--yes")["status"] == 0
+    managed.rest()
+    settle(managed)
+    managed.line.received.clear()
+    managed.states.clear()
+    managed.withhold = lambda payload: managed.is_of(Kind.ACKNOWLEDGE, payload)
+    managed.flow(managed.simulation.cycle + PERIOD, 120)
+    managed.run(124 * PERIOD)
+    enters = managed.starts(b"O")
+    assert 40 < len(enters) < 120 and enters[-1] < managed.simulation.cycle - 10 * PERIOD
+    assert not managed.resting and managed.starts(b"X")
+    # What came after the kill has found room, and reaches the host as soon as that takes it.
+    managed.withhold = lambda payload: False
+    managed.until(lambda: bool(kills(managed)))
+    settle(managed)
+    assert managed.numbers == list(range(managed.numbers[0], managed.numbers[-1] + 1))
+    assert managed.appliance.counters()["events.lost"] == 0
+    status = json.loads(managed.ask("status", "--output", "json")["out"])["status"]
+    assert (status["armed"], status["killed"]) == (False, True)
+    assert status["kill_causes"] == ["events_full"] and status["events_lost"] == 0
+    assert managed.ask("kill", "clear", "--reason", "records move again")["status"] == 0
+
+
 def expire(managed: Managed, phase: int, killed: int) -> dict:
     """Let orders flow so that cycle `killed` is in a phase of the third; return what was seen."""
     begin = killed - phase - 2 * PERIOD - ORDER_CYCLES

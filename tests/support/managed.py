@@ -47,6 +47,8 @@ class Managed:
     ----------
     states : list of dict
         STATE records that the appliance has sent, in their order.
+    numbers : list of int
+        Sequence numbers of all records of class 1.
     deaf : bool
         The venue hears nothing.
     withhold : callable
@@ -65,6 +67,7 @@ class Managed:
         self.server: ControlServer | None = None
         self.address = ""
         self.states: list[dict[str, Any]] = []
+        self.numbers: list[int] = []
         self.withhold: Callable[[bytes], bool] = lambda payload: False
         self.withheld: list[bytes] = []
         self.deaf = False
@@ -189,7 +192,10 @@ class Managed:
             if int(head["sequence"]) + place < self._next_record:
                 continue    # sent again
             self._next_record = int(head["sequence"]) + place + 1
-            if HEADER.decode_from(record)["kind"] == EventKind.STATE:
+            header = HEADER.decode_from(record)
+            if header["kind"] != EventKind.TOP_OF_BOOK:
+                self.numbers.append(int(header["event_sequence"]))
+            if header["kind"] == EventKind.STATE:
                 self.states.append(dict(EVENTS[EventKind.STATE].decode(record)))
 
     def is_kill(self, payload: bytes) -> bool:
