@@ -7,8 +7,9 @@ from hdl.profile import Profile
 from hdl.records import TAG_BITS, Side
 
 __all__ = [
-    "AnswerKind", "FEATURE_BITS", "FEATURE_NAMES", "FeatureVector", "IntentKind", "OrderIntent",
-    "OrderRequest", "OrderSent", "SCORE_BITS", "Score", "TimeInForce", "VenueAnswer",
+    "AnswerKind", "FEATURE_BITS", "FEATURE_NAMES", "FeatureVector", "IntentKind", "LEVEL_BITS",
+    "LEVEL_COUNT", "OrderIntent", "OrderRequest", "OrderSent", "SCORE_BITS", "Score",
+    "TimeInForce", "VenueAnswer",
 ]
 
 #: Features in the order of the vector; formulas, scales and saturation in ``hdl/feature``.
@@ -19,6 +20,11 @@ FEATURE_BITS = 16
 
 #: Width of a score, signed.
 SCORE_BITS = 32
+
+#: Levels that a model compares its sum with, and their width, signed. The sum is compared before it
+#: is cut to ``SCORE_BITS``; every sum lies between the lowest and the highest level.
+LEVEL_COUNT = 4
+LEVEL_BITS = SCORE_BITS + 3
 
 
 class TimeInForce(enum.Enum, shape=1):
@@ -60,6 +66,7 @@ def Score(profile: Profile) -> data.StructLayout:  # noqa: N802
     return data.StructLayout({
         **_origin(profile),
         "score": signed(SCORE_BITS),
+        "below": LEVEL_COUNT,       # by level: the sum, before it is cut, is below it
         "epoch": 16,                # of the bank that scored, latched with the vector
         "usable": 1,
         "bid_price": 32, "ask_price": 32,

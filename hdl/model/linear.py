@@ -1,11 +1,20 @@
 """The linear engine: a weighted sum of the features."""
 
 from amaranth import *
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.carry_save import carry_save
 from hdl.model.banks import LinearParameters
-from hdl.orders import FEATURE_BITS, FEATURE_NAMES, SCORE_BITS, FeatureVector, Score
+from hdl.orders import (
+    FEATURE_BITS,
+    FEATURE_NAMES,
+    LEVEL_BITS,
+    LEVEL_COUNT,
+    SCORE_BITS,
+    FeatureVector,
+    Score,
+)
 from hdl.profile import Profile
 
 __all__ = ["LinearEngine"]
@@ -14,12 +23,16 @@ __all__ = ["LinearEngine"]
 class LinearEngine(wiring.Component):
     """Score feature vectors: ``bias + sum(weight * feature)``, saturated to 32 bits.
 
-    Latency: 3 cycles, `vectors` transfer to `scores.valid`. Throughput: 1 vector per cycle.
+    Latency: 2 cycles, `vectors` transfer to `scores.valid`. Throughput: 1 vector per cycle.
 
     The score keeps the fraction bits of the weights: nothing is shifted, so nothing is rounded. How
     many there are is a property of the model file, and thresholds are in the same unit. Parameters
     and epoch are taken in the cycle of the transfer and go down the pipeline with the vector, so a
     swap between two vectors never mixes banks.
+
+    The sum is compared with all `levels` while it is made: the products are compressed to two
+    numbers once, and each compare is one more addition beside that of the sum. So the signs in
+    ``below`` come from registers; the score itself is cut to its width after its register.
 
     Parameters
     ----------
@@ -36,12 +49,14 @@ class LinearEngine(wiring.Component):
         Weights and bias; sampled as a vector transfers.
     epoch, loaded : ``In``
         Their epoch, and whether there are any; sampled as a vector transfers.
+    levels : ``In(data.ArrayLayout(signed(LEVEL_BITS), LEVEL_COUNT))``
+        What the sum is compared with, before it is cut; sampled as a vector transfers.
     stat_saturated : ``Out(1)``
         Pulse with a score that was cut.
     """
 
     #: Cycles from `vectors` transfer to ``scores.valid``.
-    latency = 3
+    latency = 2
 
     def __init__(self, profile: Profile):
         self.profile = profile
@@ -51,6 +66,7 @@ class LinearEngine(wiring.Component):
             "parameters": In(LinearParameters),
             "epoch": In(16),
             "loaded": In(1),
+            "levels": In(data.ArrayLayout(signed(LEVEL_BITS), LEVEL_COUNT)),
             "stat_saturated": Out(1),
         })
 
@@ -63,37 +79,57 @@ class LinearEngine(wiring.Component):
         products = [Signal(signed(product_bits), name=f"product_{name}", reset_less=True)
                     for name in FEATURE_NAMES]
         bias = Signal.like(self.parameters.bias, reset_less=True)
+        margins = [Signal(signed(LEVEL_BITS + 1), name=f"margin_{n}", reset_less=True)
+                   for n in range(LEVEL_COUNT)]
         m.d.sync += bias.eq(self.parameters.bias)
+        m.d.sync += [margin.eq(self.parameters.bias - level)
+                     for margin, level in zip(margins, self.levels, strict=True)]
         for number, product in enumerate(products):
             m.d.sync += product.eq(vector.features[number] * self.parameters.weights[number])
 
-        half = (len(products) + 1) // 2
-        sum_bits = product_bits + len(products)
-        low = Signal(signed(sum_bits), reset_less=True)
-        high = Signal(signed(sum_bits), reset_less=True)
-        m.d.sync += [low.eq(sum(products[:half])), high.eq(sum(products[half:]) + bias)]
+        # All numbers are as wide as the widest sum, so that nothing is lost on the left.
+        sum_bits = LEVEL_BITS + 1
 
-        total = Signal(signed(sum_bits + 1))
-        m.d.comb += total.eq(low + high)
+        def wide(value: Value, name: str) -> Value:
+            extended = Signal(sum_bits, name=name)
+            m.d.comb += extended.eq(value)
+            return extended
+
+        terms = [wide(product, f"wide_{n}") for n, product in enumerate(products)]
+        while len(terms) > 2:
+            a, b = carry_save(*terms[:3])
+            terms = [*terms[3:], wide(a, f"save_{len(terms)}"), wide(b, f"carry_{len(terms)}")]
+
+        def total_of(start: Value, name: str) -> Value:
+            a, b = carry_save(*terms, wide(start, name))
+            return (a + b)[:sum_bits]
+
+        total = Signal(signed(sum_bits), reset_less=True)
+        m.d.sync += total.eq(total_of(bias, "wide_bias"))
+        below = Signal(LEVEL_COUNT, reset_less=True)
+        m.d.sync += below.eq(Cat(total_of(margin, f"wide_margin_{n}")[-1]
+                                 for n, margin in enumerate(margins)))
+
+        # Cut after the register.
         fits = Signal()
-        m.d.comb += fits.eq(~total[SCORE_BITS - 1:].any() | total[SCORE_BITS - 1:].all())
-        limit = Cat((~total[-1]).replicate(SCORE_BITS - 1), total[-1])
+        score = self.scores.p
+        m.d.comb += [
+            score.below.eq(below),
+            fits.eq(~total[SCORE_BITS - 1:].any() | total[SCORE_BITS - 1:].all()),
+            score.score.eq(Mux(fits, total[:SCORE_BITS], Cat(
+                (~total[-1]).replicate(SCORE_BITS - 1), total[-1])).as_signed()),
+        ]
 
         # What is not scored goes along.
-        first = Signal(Score(self.profile), reset_less=True)
-        second = Signal(Score(self.profile), reset_less=True)
-        for name in ("symbol_index", "tag", "start_cycles", "bid_price", "ask_price",
-                     "bid_quantity", "ask_quantity"):
-            m.d.sync += first[name].eq(vector[name])
-        valid = Signal(2)
-        m.d.sync += [
-            first.usable.eq(vector.usable & self.loaded),
-            first.epoch.eq(self.epoch),
-            Value.cast(second).eq(Value.cast(first)),
-            Value.cast(self.scores.p).eq(Value.cast(second)),
-            self.scores.p.score.eq(Mux(fits, total[:SCORE_BITS], limit).as_signed()),
-            valid.eq(Cat(self.vectors.valid, valid[0])),
-            self.scores.valid.eq(valid[1]),
-            self.stat_saturated.eq(valid[1] & ~fits),
-        ]
+        beside = {**{name: vector[name] for name in (
+            "symbol_index", "tag", "start_cycles", "bid_price", "ask_price", "bid_quantity",
+            "ask_quantity")}, "usable": vector.usable & self.loaded, "epoch": self.epoch}
+        for name, value in beside.items():
+            first = Signal.like(score[name], name=f"{name}_1", reset_less=True)
+            second = Signal.like(score[name], name=f"{name}_2", reset_less=True)
+            m.d.sync += [first.eq(value), second.eq(first)]
+            m.d.comb += score[name].eq(second)
+        valid = Signal()
+        m.d.sync += [valid.eq(self.vectors.valid), self.scores.valid.eq(valid)]
+        m.d.comb += self.stat_saturated.eq(self.scores.valid & ~fits)
         return m

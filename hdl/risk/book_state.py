@@ -14,7 +14,7 @@ __all__ = ["BookState"]
 class BookState(wiring.Component):
     """Remember each symbol's reference price, and whether its book may be acted on.
 
-    Latency: 2 cycles, `tops` transfer to the outputs of its symbol. Throughput: 1 event per cycle.
+    Latency: 1 cycle, `tops` transfer to the outputs of its symbol. Throughput: 1 event per cycle.
     The reference is ``floor((bid + ask) / 2)``. A symbol that has had no event since reset fails.
 
     Parameters
@@ -71,13 +71,16 @@ class BookState(wiring.Component):
             good.eq(top.exact & (top.bid.count != 0) & (top.ask.count != 0)),
             symbol_index.eq(top.symbol_index),
         ]
+        latest = Signal()     # the event of the cycle before is not in the memory yet
         with m.If(valid):
             m.d.sync += usable.bit_select(symbol_index, 1).eq(good)
         m.d.comb += [
             write.addr.eq(symbol_index), write.data.eq(mid), write.en.eq(valid),
             read.addr.eq(self.symbol_index),
-            self.reference.eq(read.data),
+            latest.eq(valid & (symbol_index == self.symbol_index)),
+            self.reference.eq(Mux(latest, mid, read.data)),
             self.halted.eq(~tradable.bit_select(self.symbol_index, 1)),
-            self.unusable.eq(~usable.bit_select(self.symbol_index, 1) | ~self.feed_up),
+            self.unusable.eq(~Mux(latest, good, usable.bit_select(self.symbol_index, 1))
+                             | ~self.feed_up),
         ]
         return m

@@ -14,7 +14,7 @@ from hdl.risk.price_collar import PriceCollar
 from hdl.risk.worst_position import WorstPosition
 from proto.checks import Check
 
-__all__ = ["Evaluation", "EvaluationState", "OrderPair"]
+__all__ = ["Evaluation", "EvaluationState", "OrderPair", "OrderTerms"]
 
 #: What the checks of an evaluation knew; part of the verdict's record.
 EvaluationState = data.StructLayout({
@@ -25,20 +25,27 @@ EvaluationState = data.StructLayout({
 })
 
 
+#: What an order of each side would be; of which symbol is known before.
+OrderTerms = data.StructLayout({
+    "buy_price": 32, "sell_price": 32,
+    "buy_quantity": 32, "sell_quantity": 32,
+})
+
+
 def OrderPair(profile: Profile) -> data.StructLayout:  # noqa: N802
     """Return the layout of an order of each side of one symbol."""
     return data.StructLayout({
         "symbol_index": profile.symbol_bits,
-        "buy_price": 32, "sell_price": 32,
-        "buy_quantity": 32, "sell_quantity": 32,
+        **OrderTerms.members,
     })
 
 
 class Evaluation(wiring.Component):
     """Judge an order of each side by every check that needs more than a flag.
 
-    Latency: 4 cycles, `orders` to `judged` and all other outputs. Throughput: 1 pair per cycle; a
-    pair that stays is judged anew each cycle, by the state of 4 cycles before the result.
+    Latency: 2 cycles, `orders` to `judged` and all other outputs; their symbol, and its state, come
+    a cycle before them. Throughput: 1 pair per cycle; a pair that stays is judged anew each cycle,
+    by the state of 3 cycles before the result.
 
     Parameters
     ----------
@@ -47,10 +54,8 @@ class Evaluation(wiring.Component):
 
     Members
     -------
-    orders : ``In(OrderPair(profile))``
-        Orders to judge.
-    symbol_index : ``Out(profile.symbol_bits)``
-        Symbol whose state is wanted, in the same cycle: the next members.
+    symbol_index : ``In(profile.symbol_bits)``
+        Symbol of the orders that come in the next cycle; the next members are its state.
     limits, loaded : ``In``
         Limits of the symbol, and whether there are any.
     exposure : ``In(Exposure)``
@@ -59,6 +64,8 @@ class Evaluation(wiring.Component):
         The table of own orders can take another order.
     reference, halted, unusable : ``In``
         Book of the symbol.
+    orders : ``In(OrderTerms)``
+        Orders to judge, of the symbol of the cycle before.
     judged : ``Out(OrderPair(profile))``
         The orders that the results concern.
     failed : ``Out(2)``
@@ -69,20 +76,20 @@ class Evaluation(wiring.Component):
         What they were judged by.
     """
 
-    #: Cycles from `orders` to the outputs.
+    #: Cycles from `symbol_index` and its state to the outputs.
     latency = 1 + CHECK_LATENCY
 
     def __init__(self, profile: Profile):
         self.profile = profile
         super().__init__({
-            "orders": In(OrderPair(profile)),
-            "symbol_index": Out(profile.symbol_bits),
+            "symbol_index": In(profile.symbol_bits),
             "limits": In(LimitRow),
             "loaded": In(1),
             "exposure": In(Exposure),
             "slot_free": In(1),
             "reference": In(32),
             "halted": In(1), "unusable": In(1),
+            "orders": In(OrderTerms),
             "judged": Out(OrderPair(profile)),
             "failed": Out(2),
             "masks": Out(data.ArrayLayout(64, 2)),
@@ -91,36 +98,31 @@ class Evaluation(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.d.comb += self.symbol_index.eq(self.orders.symbol_index)
 
-        # First cycle: state of the symbol.
-        proposal = Signal(Proposal, reset_less=True)
+        # State of the symbol, then the orders beside it.
+        known = Signal(EvaluationState, reset_less=True)
+        limits = Signal(LimitRow, reset_less=True)
         flags = Signal(5, reset_less=True)
-        open_orders = self.exposure.count_buy + self.exposure.count_sell
         m.d.sync += [
-            proposal.buy_price.eq(self.orders.buy_price),
-            proposal.sell_price.eq(self.orders.sell_price),
-            proposal.buy_quantity.eq(self.orders.buy_quantity),
-            proposal.sell_quantity.eq(self.orders.sell_quantity),
-            proposal.buy_oversize.eq(self.orders.buy_quantity[QUANTITY_BITS:].any()),
-            proposal.sell_oversize.eq(self.orders.sell_quantity[QUANTITY_BITS:].any()),
-            proposal.reference.eq(self.reference),
-            proposal.worst_long.eq(self.exposure.worst_long),
-            proposal.worst_short.eq(self.exposure.worst_short),
-            proposal.open_orders.eq(open_orders),
-            Value.cast(proposal.limits).eq(Value.cast(self.limits)),
+            known.reference.eq(self.reference),
+            known.worst_long.eq(self.exposure.worst_long),
+            known.worst_short.eq(self.exposure.worst_short),
+            known.open_orders.eq(self.exposure.count_buy + self.exposure.count_sell),
+            Value.cast(limits).eq(Value.cast(self.limits)),
             flags.eq(Cat(self.limits.restricted, self.halted, self.unusable, ~self.loaded,
                          ~self.slot_free)),
         ]
-
-        # The checks.
-        results = {}
-        for check, component in ((Check.QUANTITY, OrderQuantity()), (Check.VALUE, OrderValue()),
-                                 (Check.COLLAR, PriceCollar()), (Check.POSITION, WorstPosition()),
-                                 (Check.OPEN_ORDERS, OpenOrders())):
-            m.submodules[check.name.lower()] = component
-            m.d.comb += Value.cast(component.proposal).eq(Value.cast(proposal))
-            results[check] = component.failed
+        proposal = Signal(Proposal)
+        orders = self.orders
+        m.d.comb += [
+            proposal.buy_price.eq(orders.buy_price), proposal.sell_price.eq(orders.sell_price),
+            proposal.buy_quantity.eq(orders.buy_quantity),
+            proposal.sell_quantity.eq(orders.sell_quantity),
+            proposal.buy_oversize.eq(orders.buy_quantity[QUANTITY_BITS:].any()),
+            proposal.sell_oversize.eq(orders.sell_quantity[QUANTITY_BITS:].any()),
+            *[proposal[name].eq(known[name]) for name, _ in EvaluationState],
+            Value.cast(proposal.limits).eq(Value.cast(limits)),
+        ]
 
         def delayed(value: Value, cycles: int, name: str) -> Value:
             for n in range(cycles):
@@ -129,23 +131,37 @@ class Evaluation(wiring.Component):
                 value = later
             return value
 
-        restricted, halted, unusable, unlimited, full = delayed(flags, CHECK_LATENCY, "flags")
-        results[Check.OPEN_ORDERS] = results[Check.OPEN_ORDERS] | full.replicate(2)
+        # The checks. Those that need one cycle are joined in the next, so that the slower ones find
+        # one bit a side beside them.
+        quick, slow = {}, {}
+        for results, components in (
+                (quick, {Check.QUANTITY: OrderQuantity(), Check.OPEN_ORDERS: OpenOrders()}),
+                (slow, {Check.VALUE: OrderValue(), Check.COLLAR: PriceCollar(),
+                        Check.POSITION: WorstPosition()})):
+            for check, component in components.items():
+                m.submodules[check.name.lower()] = component
+                m.d.comb += Value.cast(component.proposal).eq(Value.cast(proposal))
+                results[check] = component.failed
+        restricted, halted, unusable, unlimited, full = delayed(flags, 1, "flags")
+        quick[Check.OPEN_ORDERS] = quick[Check.OPEN_ORDERS] | full.replicate(2)
         for check, flag in ((Check.RESTRICTED, restricted), (Check.HALTED, halted),
                             (Check.BOOK, unusable), (Check.NO_LIMITS, unlimited)):
-            results[check] = flag.replicate(2)
-
-        # Orders and state go along.
-        judged = delayed(Value.cast(self.orders), self.latency, "orders")
-        state = Signal(EvaluationState)
-        m.d.comb += [state[name].eq(proposal[name]) for name, _ in EvaluationState]
-        m.d.comb += [
-            Value.cast(self.judged).eq(judged),
-            Value.cast(self.state).eq(delayed(Value.cast(state), CHECK_LATENCY, "state")),
-        ]
+            quick[check] = flag.replicate(2)
+        any_quick = [delayed(Cat(result[side] for result in quick.values()).any(), 1,
+                             f"quick_{side}") for side in range(2)]
+        results = {**slow, **{check: delayed(Value.cast(result), 1, check.name.lower())
+                              for check, result in quick.items()}}
         for side in range(2):
             m.d.comb += [self.masks[side][check - 1].eq(result[side])
                          for check, result in results.items()]
             m.d.comb += self.failed[side].eq(Cat(
-                result[side] for result in results.values()).any())
+                any_quick[side], *[result[side] for result in slow.values()]).any())
+
+        # Orders and state go along.
+        m.d.comb += self.judged.symbol_index.eq(
+            delayed(self.symbol_index, self.latency, "symbol"))
+        m.d.comb += [self.judged[name].eq(delayed(orders[name], CHECK_LATENCY, name))
+                     for name, _ in OrderTerms]
+        m.d.comb += Value.cast(self.state).eq(
+            delayed(Value.cast(known), CHECK_LATENCY, "state"))
         return m

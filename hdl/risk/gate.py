@@ -9,8 +9,8 @@ from hdl.orders import IntentKind, OrderIntent, OrderRequest
 from hdl.profile import Profile
 from hdl.records import Side, TopOfBook
 from hdl.risk.book_state import BookState
-from hdl.risk.evaluation import Evaluation, EvaluationState, OrderPair
-from hdl.risk.limits import LimitRow
+from hdl.risk.evaluation import Evaluation, EvaluationState, OrderTerms
+from hdl.risk.limits import CHECK_LATENCY, LimitRow
 from hdl.risk.message_rate import MessageRate
 from proto.checks import Check
 
@@ -31,22 +31,23 @@ def Verdict(profile: Profile) -> data.StructLayout:  # noqa: N802
 class RiskGate(wiring.Component):
     """Let an order out if every check passes in the cycle before it leaves.
 
-    Latency: 1 cycle, `intents` transfer to ``requests.valid``, if the intent is one of the two
-    orders that `orders` announced at least 4 cycles before, and nothing below makes it wait.
+    Latency: 0 cycles, `intents` transfer of an ENTER to ``requests.valid``, if nothing below makes
+    it wait; 2 cycles for a CANCEL.
 
-    The checks run on the announced orders while the model scores. An intent that matches price,
-    quantity, symbol and side gets its verdict at once. Any other waits in the slot (`busy`), and so
-    does one that meets a reservation not yet absorbed or a transmitter that is not ready: there it
-    is judged anew each cycle, by the limits, positions, prices and flags of 6 cycles ago at most;
-    arming, kill, session and rate of 1 cycle ago. ``requests.valid`` **falls without a transfer**
+    An ENTER is the order of its side that `orders` announced 2 cycles before; the checks have run
+    on both sides while the model scored, so it gets its verdict in the cycle in which it comes, and
+    what leaves is the order that was judged. It waits in the slot (`busy`) if it meets a
+    reservation not yet absorbed, a cancel of a sweep or a transmitter that is not ready. There it
+    is judged anew each cycle, by the limits, positions, prices and flags of 5 cycles ago at most,
+    and by the rate of 1 cycle ago. ``requests.valid`` **falls without a transfer**
     when an order that has not been taken must be judged again, or no longer passes: nothing stale
     leaves. After `cfg_hold_ns` a waiting order is refused (check 33); when killed or disarmed at
     once.
 
     A transfer of an ENTER reserves: no further one leaves until `absorbed` says that the table of
-    own orders shows it, and 4 more cycles. With `killed` high in cycle t no ENTER
-    transfers from t + 1 on. A CANCEL passes whatever the checks say, before every ENTER, and fails
-    (check 32) only when the session is down.
+    own orders shows it, and 3 more cycles. No ENTER transfers in a cycle in which `killed` is high,
+    or `armed` or `session_up` low. A CANCEL passes whatever the checks say, before every ENTER, and
+    fails (check 32) only when the session is down.
 
     Parameters
     ----------
@@ -57,10 +58,12 @@ class RiskGate(wiring.Component):
     -------
     tops : ``In(stream.Signature(TopOfBook(profile), always_ready=True))``
         Books; the announced orders of an event come 2 cycles later.
-    orders : ``In(OrderPair(profile))``
-        Announced orders; they stay until the next ones.
-    intents : ``In(stream.Signature(OrderIntent(profile)))``
-        Intents of the strategy; ``ready`` while the slot is free.
+    orders : ``In(OrderTerms)``
+        Announced orders.
+    orders_symbol : ``In(profile.symbol_bits)``
+        Symbol of `orders` in the next cycle.
+    intents : ``In(stream.Signature(OrderIntent(profile), always_ready=True))``
+        Intents of the strategy; none while `busy`, it would be lost.
     cancels : ``In(stream.Signature(OrderIntent(profile)))``
         CANCEL intents of a sweep; an ENTER here is refused as killed.
     requests : ``Out(stream.Signature(OrderRequest(profile)))``
@@ -93,16 +96,20 @@ class RiskGate(wiring.Component):
         High each cycle in which an intent waits for a reservation to be absorbed.
     """
 
-    #: Cycles from `intents` transfer to ``requests.valid``.
-    latency = 1
+    #: Cycles from `intents` transfer of an ENTER to ``requests.valid``.
+    latency = 0
+    #: The same of a CANCEL.
+    cancel_latency = 2
+    #: Cycles from `orders` to the intent to enter one of them.
+    notice = CHECK_LATENCY
 
     def __init__(self, profile: Profile):
         self.profile = profile
         symbol = profile.symbol_bits
         super().__init__({
             "tops": In(stream.Signature(TopOfBook(profile), always_ready=True)),
-            "orders": In(OrderPair(profile)),
-            "intents": In(stream.Signature(OrderIntent(profile))),
+            "orders": In(OrderTerms), "orders_symbol": In(symbol),
+            "intents": In(stream.Signature(OrderIntent(profile), always_ready=True)),
             "cancels": In(stream.Signature(OrderIntent(profile))),
             "requests": Out(stream.Signature(OrderRequest(profile))),
             "verdicts": Out(stream.Signature(Verdict(profile), always_ready=True)),
@@ -124,35 +131,55 @@ class RiskGate(wiring.Component):
 
         slot = Signal(OrderIntent(self.profile), reset_less=True)
         held = Signal()           # the slot holds an intent without a verdict
-        late = Signal(reset_less=True)        # it could not leave at once
         enter_held = held & (slot.kind == IntentKind.ENTER)
         out = Signal(OrderIntent(self.profile), reset_less=True)
-        offered = Signal()        # `out` is offered to the transmitter
+        offered = Signal()        # `out` is offered to the transmitter, if the gate is open
+        open_now = Signal()
+        offers = Signal()
         from_slot = Signal(reset_less=True)   # it is the intent in the slot
+        fast_passes = Signal()    # the intent that arrives is offered at once
         transfer = Signal()
+        taken = Signal()          # a transfer of `out`
+        intent = self.intents.p
+        selling = Value.cast(intent.side)
         m.d.comb += [
-            self.busy.eq(held & late),
-            self.intents.ready.eq(~held),
-            self.requests.valid.eq(offered),
-            transfer.eq(offered & self.requests.ready),
+            self.busy.eq(held),
+            open_now.eq(self.session_up & self.armed & ~self.killed),
+            offers.eq(offered & ((out.kind == IntentKind.CANCEL) | open_now)),
+            self.requests.valid.eq(offers | fast_passes),
+            transfer.eq(self.requests.valid & self.requests.ready),
+            taken.eq(offers & self.requests.ready),
         ]
-        m.d.comb += [self.requests.p[name].eq(out[name])
-                     for name, _ in OrderRequest(self.profile)]
 
-        judge, rate = self._checks(m, slot, enter_held, transfer)
+        judge, of_slot, rate = self._checks(m, slot, enter_held, transfer)
+
+        # What was judged leaves, whatever the intent says of it.
+        judged = judge.judged
+        direct = Signal(OrderRequest(self.profile))
+        m.d.comb += [direct[name].eq(intent[name]) for name, _ in OrderRequest(self.profile)]
+        m.d.comb += [
+            direct.kind.eq(IntentKind.ENTER),
+            direct.symbol_index.eq(judged.symbol_index),
+            direct.price.eq(Mux(selling, judged.sell_price, judged.buy_price)),
+            direct.quantity.eq(Mux(selling, judged.sell_quantity, judged.buy_quantity)),
+        ]
+        m.d.comb += [
+            Value.cast(self.requests.p[name]).eq(
+                Mux(offered, Value.cast(out[name]), Value.cast(direct[name])))
+            for name, _ in OrderRequest(self.profile)]
 
         # No verdict on an ENTER while what it would be judged by may still change because of an
         # order that has left, nor after reset, when the checks hold nothing that was judged.
         absorbing = Signal()
         quiet = Signal()
         unsettled = Signal(range(Evaluation.latency + 1), init=Evaluation.latency)
-        pending = Signal(range(Evaluation.latency))
+        pending = Signal(range(Evaluation.latency + 1))
         arrives = Signal()
         m.d.comb += [
             arrives.eq(self.intents.valid & ~held),
             self.stat_reserved_wait.eq(enter_held & absorbing),
         ]
-        with m.If(transfer & (out.kind == IntentKind.ENTER)):
+        with m.If(transfer & (self.requests.p.kind == IntentKind.ENTER)):
             m.d.sync += absorbing.eq(1)
         with m.Elif(self.absorbed):
             m.d.sync += absorbing.eq(0)
@@ -177,24 +204,20 @@ class RiskGate(wiring.Component):
                             (Check.DISARMED, ~self.armed), (Check.KILLED, self.killed)):
             m.d.comb += now_mask[check - 1].eq(flag)
         m.d.comb += [
-            closed.eq(rate.failed | ~self.session_up | ~self.armed | self.killed),
+            closed.eq(rate.failed | ~open_now),
             shut.eq(~self.armed | self.killed | old),
         ]
-
-        intent = self.intents.p
-        enters = arrives & (intent.kind == IntentKind.ENTER)
-        intent_fails = judge.failed.bit_select(Value.cast(intent.side), 1)
 
         # What waits is judged a cycle later than what arrives: it has time, the other has not.
         known = Signal()          # the next three concern the slot
         slot_fails = Signal(reset_less=True)
         slot_mask = Signal(64, reset_less=True)
         with m.If(arrives):
-            m.d.sync += pending.eq(Evaluation.latency - 1)
+            m.d.sync += pending.eq(Evaluation.latency)
         with m.Elif(pending != 0):
             m.d.sync += pending.eq(pending - 1)
         m.d.sync += [
-            known.eq(enter_held & quiet & (pending == 0) & self._fits(m, judge, slot, "slot")),
+            known.eq(enter_held & quiet & (pending == 0) & of_slot),
             slot_fails.eq(judge.failed.bit_select(Value.cast(slot.side), 1)),
             slot_mask.eq(self._mask(judge, slot)),
         ]
@@ -209,17 +232,19 @@ class RiskGate(wiring.Component):
         slot_passes = Signal()
         fast = Signal()
         fast_refused = Signal()
+        able = Signal()
         m.d.comb += [
-            out_refused.eq(out_is_sweep & ~transfer & ~self.session_up),
+            out_refused.eq(out_is_sweep & ~taken & ~self.session_up),
             cancel_taken.eq(self.cancels.valid & ~cancel_dead & ~offered),
             cancel_refused.eq(self.cancels.valid & cancel_dead & ~offered),
             self.cancels.ready.eq(~offered),
             # An intent that arrives is judged at once only if nothing else wants the way out.
-            fast.eq(self._fits(m, judge, intent, "intent")
-                    & (enters & quiet & ~offered & ~self.cancels.valid)),
-            fast_refused.eq(fast & (intent_fails | closed)),
+            able.eq(quiet & ~offered & ~held & ~of_slot & ~self.cancels.valid),
+            fast.eq(able & self.intents.valid & (intent.kind == IntentKind.ENTER)),
+            fast_passes.eq(fast & ~closed & Mux(selling, ~judge.failed[1], ~judge.failed[0])),
+            fast_refused.eq(fast & (closed | Mux(selling, judge.failed[1], judge.failed[0]))),
         ]
-        with m.If(held & ~transfer & ~out_is_sweep & ~cancel_refused):
+        with m.If(held & ~taken & ~out_is_sweep & ~cancel_refused):
             with m.If(slot.kind == IntentKind.CANCEL):
                 m.d.comb += [slot_refused.eq(~self.session_up), slot_passes.eq(self.session_up)]
             with m.Elif(shut):
@@ -228,35 +253,32 @@ class RiskGate(wiring.Component):
                 m.d.comb += [slot_refused.eq(slot_fails | closed),
                              slot_passes.eq(~slot_fails & ~closed & ~self.cancels.valid)]
 
-        # The way out. An order that is offered steps aside for a sweep's cancel.
+        # The way out of what waited. An order that is offered steps aside for a sweep's cancel.
         with m.If(~out_is_sweep):
             m.d.sync += from_slot.eq(~self.cancels.valid | offered)
             m.d.sync += Value.cast(out).eq(Mux(
-                self.cancels.valid & ~offered, Value.cast(self.cancels.p),
-                Mux(held, Value.cast(slot), Value.cast(intent))))
+                self.cancels.valid & ~offered, Value.cast(self.cancels.p), Value.cast(slot)))
         with m.If(out_is_sweep):
             m.d.sync += offered.eq(
-                ~transfer & self.session_up & (out.kind == IntentKind.CANCEL))
-        with m.Elif(held):
-            m.d.sync += offered.eq(slot_passes | cancel_taken)
+                ~taken & self.session_up & (out.kind == IntentKind.CANCEL))
         with m.Else():
-            m.d.sync += offered.eq((fast & ~intent_fails & ~closed) | cancel_taken)
+            m.d.sync += offered.eq(slot_passes | cancel_taken)
         out_state = Signal(EvaluationState, reset_less=True)
         m.d.sync += Value.cast(out_state).eq(Value.cast(judge.state))
 
         # The slot: an intent stays until its verdict.
-        again = enter_held & offered & from_slot & ~transfer
+        leaves = fast_passes & self.requests.ready
+        again = enter_held & offered & from_slot & ~taken
         with m.If(arrives):
-            m.d.sync += [held.eq(~fast_refused), late.eq(~fast)]
-        with m.Else():
-            m.d.sync += late.eq(late | again)
-            with m.If((transfer & from_slot) | slot_refused):
-                m.d.sync += held.eq(0)
+            m.d.sync += held.eq(~fast_refused & ~leaves)
+        with m.Elif((taken & from_slot) | slot_refused):
+            m.d.sync += held.eq(0)
         with m.If(~held):
             m.d.sync += Value.cast(slot).eq(Value.cast(intent))
-        m.d.sync += self.stat_waited.eq((enters & ~fast) | again)
+        m.d.sync += self.stat_waited.eq(again | (
+            arrives & (intent.kind == IntentKind.ENTER) & ~fast_refused & ~leaves))
 
-        # The record.
+        # The record. The mask of an order that passes at once is zero by itself.
         verdict = self.verdicts.p
         session = Mux(self.session_up, 0, Check.SESSION.mask)
         refused = out_refused | cancel_refused | slot_refused | fast_refused
@@ -265,12 +287,12 @@ class RiskGate(wiring.Component):
             self.verdicts.valid.eq(transfer | refused),
             self.refused.eq(refused),
             verdict.limits_version.eq(self.limits_version),
-            verdict.waited.eq(late & held),
+            verdict.waited.eq(held),
         ]
         with m.If(offered):
             m.d.sync += [Value.cast(verdict.intent).eq(Value.cast(out)),
                          Value.cast(verdict.state).eq(Value.cast(out_state))]
-            with m.If(transfer):
+            with m.If(taken):
                 m.d.sync += verdict.mask.eq(0)
             with m.Elif(out.kind == IntentKind.CANCEL):
                 m.d.sync += verdict.mask.eq(session)
@@ -301,17 +323,18 @@ class RiskGate(wiring.Component):
         return Mux(Value.cast(intent.side), judge.masks[1], judge.masks[0])
 
     def _checks(self, m, slot, enter_held, transfer):
-        """Join the checks; return the evaluation and the rate check."""
+        """Join the checks; return the evaluation, whether it concerns the slot, and the rate."""
         m.submodules.books = books = BookState(self.profile)
         m.submodules.evaluation = judge = Evaluation(self.profile)
         m.submodules.message_rate = rate = MessageRate()
+        counted = Signal()
         m.d.comb += [
             books.tops.valid.eq(self.tops.valid),
             Value.cast(books.tops.p).eq(Value.cast(self.tops.p)),
             books.tradable.eq(self.tradable),
             books.feed_up.eq(self.feed_up),
-            books.symbol_index.eq(judge.symbol_index),
-            self.symbol_index.eq(judge.symbol_index),
+            books.symbol_index.eq(self.symbol_index),
+            judge.symbol_index.eq(self.symbol_index),
             Value.cast(judge.limits).eq(Value.cast(self.limits)),
             judge.loaded.eq(self.limits_loaded),
             Value.cast(judge.exposure).eq(Value.cast(self.exposure)),
@@ -320,28 +343,25 @@ class RiskGate(wiring.Component):
             judge.halted.eq(books.halted),
             judge.unusable.eq(books.unusable),
             rate.now_ns.eq(self.now_ns),
-            rate.counted.eq(transfer),
+            rate.counted.eq(counted),
             rate.cfg_interval_ns.eq(self.cfg_interval_ns),
             rate.cfg_burst_ns.eq(self.cfg_burst_ns),
-            Value.cast(judge.orders).eq(Value.cast(self.orders)),
         ]
+
+        # No verdict falls on an ENTER while a transfer is being counted.
+        m.d.sync += counted.eq(transfer)
+
+        # An intent that waits is judged instead of what is announced.
+        stages = [Signal(name=f"of_slot_{n}", init=1) for n in range(Evaluation.latency)]
+        m.d.sync += Cat(stages).eq(Cat(enter_held, *stages[:-1]))
+        m.d.comb += [self.symbol_index.eq(self.orders_symbol),
+                     Value.cast(judge.orders).eq(Value.cast(self.orders))]
         with m.If(enter_held):
+            m.d.comb += self.symbol_index.eq(slot.symbol_index)
+        with m.If(stages[0]):
             m.d.comb += [
-                judge.orders.symbol_index.eq(slot.symbol_index),
                 judge.orders.buy_price.eq(slot.price), judge.orders.sell_price.eq(slot.price),
                 judge.orders.buy_quantity.eq(slot.quantity),
                 judge.orders.sell_quantity.eq(slot.quantity),
             ]
-        return judge, rate
-
-    def _fits(self, m, judge, intent, name):
-        """Return whether the evaluation concerns an intent."""
-        selling = Value.cast(intent.side)
-        judged = judge.judged
-        fits = Signal(name=f"{name}_fits")
-        m.d.comb += fits.eq(
-            Cat(intent.price, intent.quantity, intent.symbol_index) == Cat(
-                Mux(selling, judged.sell_price, judged.buy_price),
-                Mux(selling, judged.sell_quantity, judged.buy_quantity),
-                judged.symbol_index))
-        return fits
+        return judge, stages[-1], rate

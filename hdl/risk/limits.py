@@ -21,7 +21,7 @@ COLLAR_FRACTION_BITS = 16
 OPEN_ORDER_BITS = 10
 
 #: Cycles from a proposal with its limits to the result of every check.
-CHECK_LATENCY = 3
+CHECK_LATENCY = 2
 
 #: A symbol's limits; all inclusive.
 #:

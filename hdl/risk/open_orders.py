@@ -1,12 +1,10 @@
 """Check 12: open order count."""
 
-from itertools import pairwise
-
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.risk.limits import CHECK_LATENCY, Proposal
+from hdl.risk.limits import Proposal
 
 __all__ = ["OpenOrders"]
 
@@ -14,7 +12,7 @@ __all__ = ["OpenOrders"]
 class OpenOrders(wiring.Component):
     """Fail every order while the symbol has ``maximum_open_orders`` or more open.
 
-    Latency: 3 cycles, `proposal` to `failed`. Throughput: 1 proposal per cycle.
+    Latency: 1 cycle, `proposal` to `failed`. Throughput: 1 proposal per cycle.
 
     Members
     -------
@@ -29,9 +27,6 @@ class OpenOrders(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        stages = [Signal(name=f"failed_{n}", reset_less=True) for n in range(CHECK_LATENCY)]
-        m.d.sync += stages[0].eq(
-            self.proposal.open_orders >= self.proposal.limits.maximum_open_orders)
-        m.d.sync += [later.eq(earlier) for earlier, later in pairwise(stages)]
-        m.d.comb += self.failed.eq(stages[-1].replicate(2))
+        m.d.sync += self.failed.eq((
+            self.proposal.open_orders >= self.proposal.limits.maximum_open_orders).replicate(2))
         return m

@@ -1,12 +1,10 @@
 """Check 1: quantity."""
 
-from itertools import pairwise
-
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.risk.limits import CHECK_LATENCY, Proposal
+from hdl.risk.limits import Proposal
 
 __all__ = ["OrderQuantity"]
 
@@ -14,7 +12,7 @@ __all__ = ["OrderQuantity"]
 class OrderQuantity(wiring.Component):
     """Fail an order of no shares or of more than ``maximum_quantity``.
 
-    Latency: 3 cycles, `proposal` to `failed`. Throughput: 1 proposal per cycle.
+    Latency: 1 cycle, `proposal` to `failed`. Throughput: 1 proposal per cycle.
 
     Members
     -------
@@ -30,12 +28,9 @@ class OrderQuantity(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         proposal, limits = self.proposal, self.proposal.limits
-        stages = [Signal(2, name=f"failed_{n}", reset_less=True) for n in range(CHECK_LATENCY)]
         for n, (quantity, oversize) in enumerate((
                 (proposal.buy_quantity, proposal.buy_oversize),
                 (proposal.sell_quantity, proposal.sell_oversize))):
-            m.d.sync += stages[0][n].eq(
+            m.d.sync += self.failed[n].eq(
                 oversize | (quantity == 0) | (quantity > limits.maximum_quantity))
-        m.d.sync += [later.eq(earlier) for earlier, later in pairwise(stages)]
-        m.d.comb += self.failed.eq(stages[-1])
         return m

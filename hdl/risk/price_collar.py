@@ -4,6 +4,7 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.carry_save import carry_save
 from hdl.risk.limits import COLLAR_FRACTION_BITS, Proposal
 
 __all__ = ["PriceCollar"]
@@ -14,7 +15,7 @@ _HALF = 16
 class PriceCollar(wiring.Component):
     """Fail a buy above ``reference + band`` and a sell below ``reference - band``.
 
-    Latency: 3 cycles, `proposal` to `failed`. Throughput: 1 proposal per cycle.
+    Latency: 2 cycles, `proposal` to `failed`. Throughput: 1 proposal per cycle.
 
     ``band = max(floor(reference * collar_fraction / 2**16), collar_minimum)``; the reference is the
     mid of the book rounded down to 1e-4 USD. The bounds themselves pass. Nothing wraps: a band
@@ -41,25 +42,29 @@ class PriceCollar(wiring.Component):
             low.eq(proposal.reference[:_HALF] * limits.collar_fraction),
             high.eq(proposal.reference[_HALF:] * limits.collar_fraction),
         ]
+        # How far inside of the reference the price is, known as soon as the price is; what remains
+        # is the sign of its sum with either band.
         minimum = Signal(32, reset_less=True)
-        reference = Signal(32, reset_less=True)
-        prices = [Signal(32, name=f"price_{n}", reset_less=True) for n in range(2)]
+        inside = [Signal(signed(33), name=f"inside_{n}", reset_less=True) for n in range(2)]
         m.d.sync += [
-            minimum.eq(limits.collar_minimum), reference.eq(proposal.reference),
-            prices[0].eq(proposal.buy_price), prices[1].eq(proposal.sell_price),
+            minimum.eq(limits.collar_minimum),
+            inside[0].eq(proposal.reference - proposal.buy_price),
+            inside[1].eq(proposal.sell_price - proposal.reference),
         ]
 
-        # The distance from the reference is known as soon as the price is; what remains is one
-        # compare with either band.
-        relative = Signal(32, reset_less=True)
-        absolute = Signal(32, reset_less=True)
-        beyond = [Signal(signed(33), name=f"beyond_{n}", reset_less=True) for n in range(2)]
-        m.d.sync += [
-            relative.eq(high + (low >> COLLAR_FRACTION_BITS)),
-            absolute.eq(minimum),
-            beyond[0].eq(prices[0] - reference),
-            beyond[1].eq(reference - prices[1]),
-        ]
-        for n, distance in enumerate(beyond):
-            m.d.sync += self.failed[n].eq((distance > relative) & (distance > absolute))
+        def wide(value: Value, name: str) -> Value:
+            extended = Signal(35, name=name)
+            m.d.comb += extended.eq(value)
+            return extended
+
+        for n, distance in enumerate(inside):
+            relative = Signal(35, name=f"relative_{n}")
+            absolute = Signal(35, name=f"absolute_{n}")
+            m.d.comb += [
+                relative.eq(sum(carry_save(
+                    wide(high, f"high_{n}"), wide(low >> COLLAR_FRACTION_BITS, f"low_{n}"),
+                    wide(distance, f"wide_{n}")))),
+                absolute.eq(minimum + distance),
+            ]
+            m.d.sync += self.failed[n].eq(relative[-1] & absolute[-1])
         return m

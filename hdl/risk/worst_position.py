@@ -13,7 +13,7 @@ __all__ = ["WorstPosition"]
 class WorstPosition(wiring.Component):
     """Fail an order with which open orders could bring the position beyond its limits.
 
-    Latency: 3 cycles, `proposal` to `failed`. Throughput: 1 proposal per cycle. A buy passes if
+    Latency: 2 cycles, `proposal` to `failed`. Throughput: 1 proposal per cycle. A buy passes if
     ``position + open buys + quantity <= maximum_long``, a sell if ``open sells + quantity -
     position <= maximum_short``.
 
@@ -44,9 +44,6 @@ class WorstPosition(wiring.Component):
             maximum_short.eq(limits.maximum_short),
             oversize.eq(Cat(proposal.buy_oversize, proposal.sell_oversize)),
         ]
-        failed = Signal(2, reset_less=True)
-        m.d.sync += [
-            failed.eq(Cat(long > maximum_long, short + maximum_short < 0) | oversize),
-            self.failed.eq(failed),
-        ]
+        m.d.sync += self.failed.eq(
+            Cat(long > maximum_long, short + maximum_short < 0) | oversize)
         return m

@@ -4,9 +4,10 @@ from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.orders import LEVEL_BITS, SCORE_BITS
 from hdl.profile import Profile
 from hdl.records import TopOfBook
-from hdl.strategy.parameters import Candidate, StrategyRow
+from hdl.strategy.parameters import Candidate, Level, StrategyRow
 
 __all__ = ["CandidateOrders"]
 
@@ -33,6 +34,8 @@ class CandidateOrders(wiring.Component):
         That row.
     candidates : ``Out(stream.Signature(Candidate(profile), always_ready=True))``
         One an event, in order.
+    next_symbol : ``Out(profile.symbol_bits)``
+        Symbol of `candidates` in the next cycle.
     """
 
     #: Cycles from `tops` transfer to ``candidates.valid``.
@@ -46,6 +49,7 @@ class CandidateOrders(wiring.Component):
             "parameters": In(StrategyRow),
             "loaded": In(1),
             "candidates": Out(stream.Signature(Candidate(profile), always_ready=True)),
+            "next_symbol": Out(profile.symbol_bits),
         })
 
     def elaborate(self, platform):
@@ -78,6 +82,7 @@ class CandidateOrders(wiring.Component):
             return loaded & row.enable & ~price[32:].any() & price[:32].any()
 
         out = self.candidates.p
+        m.d.comb += self.next_symbol.eq(Mux(valid, symbol_index, out.symbol_index))
         m.d.sync += self.candidates.valid.eq(valid)
         with m.If(valid):
             m.d.sync += [
@@ -88,12 +93,28 @@ class CandidateOrders(wiring.Component):
                 out.quantity.eq(row.quantity),
                 out.buy_possible.eq(possible(buy)),
                 out.sell_possible.eq(possible(sell)),
-                out.buy_threshold.eq(row.buy_threshold),
-                out.sell_below.eq(-row.sell_threshold),
-                out.cancel_buy_threshold.eq(row.cancel_buy_threshold),
-                out.cancel_sell_above.eq(-row.cancel_sell_threshold),
+                *[out.levels[level].eq(value) for level, value in self._levels(row).items()],
                 out.cooldown_ns.eq(row.cooldown_ns),
                 out.time_in_force.eq(row.time_in_force),
                 out.enable.eq(loaded & row.enable),
             ]
         return m
+
+    def _levels(self, row) -> dict[Level, Value]:
+        """Return the levels that are the same to a sum as the thresholds are to a cut score."""
+        low, high = -(1 << SCORE_BITS - 1), (1 << SCORE_BITS - 1) - 1
+        lowest, highest = -(1 << LEVEL_BITS - 1), (1 << LEVEL_BITS - 1) - 1
+
+        def floor(threshold: Value) -> Value:
+            """Return a level that no sum is below if no score is below the threshold."""
+            return Mux(threshold == low, lowest, threshold)
+
+        def ceiling(threshold: Value) -> Value:
+            """Return a level that a sum is below if the score is not above minus the threshold."""
+            return Mux((threshold == low) | (threshold == -high), highest, 1 - threshold)
+
+        return {
+            Level.BUY: floor(row.buy_threshold), Level.SELL: ceiling(row.sell_threshold),
+            Level.CANCEL_BUY: floor(row.cancel_buy_threshold),
+            Level.CANCEL_SELL: ceiling(row.cancel_sell_threshold),
+        }

@@ -28,8 +28,9 @@ KILL_CAUSES = ("operator", "fault", "unexpected_answer", "overfill", "broken_tra
 class DecisionPath(wiring.Component):
     """Decide on each book event, and account for what the venue answers.
 
-    Latency: 7 cycles, `tops` transfer to ``requests.valid``: features 2, engine 3, strategy 1, gate
-    1; see :class:`RiskGate` for what makes an order wait. Throughput: 1 event per 2 cycles.
+    Latency: 4 cycles, `tops` transfer to ``requests.valid``: features 2, engine 2; strategy and
+    gate decide in the cycle of the score. See :class:`RiskGate` for what makes an order wait.
+    Throughput: 1 event per 2 cycles.
 
     Reset is closed: no model, no parameters, no limits, disarmed. A kill that
     `cfg_cancel_on_kill` accompanies starts a sweep, and starts it again when an order that was
@@ -79,7 +80,7 @@ class DecisionPath(wiring.Component):
     """
 
     #: Cycles from `tops` transfer to ``requests.valid``.
-    latency = (FeatureExtractor.latency + LinearEngine.latency + 1 + RiskGate.latency)
+    latency = FeatureExtractor.latency + LinearEngine.latency + RiskGate.latency
 
     def __init__(self, profile: Profile):
         self.profile = profile
@@ -135,7 +136,8 @@ class DecisionPath(wiring.Component):
                 else:
                     m.d.comb += Value.cast(ours).eq(Value.cast(theirs))
 
-        # Score: features, then the engine with the active bank.
+        # Score: features, then the engine with the active bank and the candidates' levels.
+        m.submodules.candidates = candidates = CandidateOrders(profile)
         m.submodules.features = features = FeatureExtractor(profile)
         m.submodules.engine = engine = LinearEngine(profile)
         m.submodules.banks = banks = ModelBanks(guard_cycles=LinearEngine.latency)
@@ -148,6 +150,7 @@ class DecisionPath(wiring.Component):
         same("stat_saturated", engine)
         m.d.comb += [
             Value.cast(engine.parameters).eq(Value.cast(banks.active)),
+            Value.cast(engine.levels).eq(Value.cast(candidates.candidates.p.levels)),
             engine.epoch.eq(banks.epoch), engine.loaded.eq(banks.loaded),
             self.epoch.eq(banks.epoch), self.active_bank.eq(banks.active_bank),
             self.model_loaded.eq(banks.loaded),
@@ -155,7 +158,6 @@ class DecisionPath(wiring.Component):
 
         # Meanwhile: both orders that the score could make.
         m.submodules.parameters = parameters = RowTable(StrategyRow, profile.symbols)
-        m.submodules.candidates = candidates = CandidateOrders(profile)
         m.submodules.strategy = strategy = ThresholdStrategy(
             profile,
             delay=features.latency + engine.latency - candidates.latency)
@@ -176,7 +178,7 @@ class DecisionPath(wiring.Component):
         m.submodules.kill_switch = switch = KillSwitch(KILL_CAUSES)
         m.submodules.own = own = OwnOrders(profile)
         wiring.connect(m, wiring.flipped(self.limits_cfg), limits.cfg)
-        wiring.connect(m, strategy.intents, gate.intents)
+        feed(strategy.intents, gate.intents)
         wiring.connect(m, own.cancels, gate.cancels)
         wiring.connect(m, gate.requests, wiring.flipped(self.requests))
         feed(self.tops, gate.tops)
@@ -185,7 +187,7 @@ class DecisionPath(wiring.Component):
              "stat_waited stat_reserved_wait", gate)
         candidate = candidates.candidates.p
         m.d.comb += [
-            gate.orders.symbol_index.eq(candidate.symbol_index),
+            gate.orders_symbol.eq(candidates.next_symbol),
             gate.orders.buy_price.eq(candidate.buy_price),
             gate.orders.sell_price.eq(candidate.sell_price),
             gate.orders.buy_quantity.eq(candidate.quantity),
@@ -195,7 +197,7 @@ class DecisionPath(wiring.Component):
             gate.limits_loaded.eq(limits.loaded_0),
             gate.limits_version.eq(limits.cfg.version),
             self.limits_version.eq(limits.cfg.version),
-            self.decided.eq(strategy.intents.valid & gate.intents.ready),
+            self.decided.eq(strategy.intents.valid),
             own.symbol_index.eq(gate.symbol_index),
             Value.cast(gate.exposure).eq(Value.cast(own.exposure)),
             gate.slot_free.eq(own.slot_free),

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from hdl.orders import IntentKind, OrderIntent, Score
 from hdl.profile import Profile
 from hdl.records import Side
-from hdl.strategy.parameters import Candidate
+from hdl.strategy.parameters import Candidate, Level
 
 __all__ = ["ThresholdStrategy"]
 
@@ -18,22 +18,24 @@ __all__ = ["ThresholdStrategy"]
 class ThresholdStrategy(wiring.Component):
     """Turn scores into intents.
 
-    Latency: 1 cycle, `scores` transfer to `intents.valid`. Throughput: 1 score per 2 cycles. A
+    Latency: 0 cycles, `scores` transfer to `intents.valid`. Throughput: 1 score per 2 cycles. A
     score makes at most one intent, and a cancel comes before an entry: with a resting order to
-    cancel, the entry waits for a later score.
+    cancel, the entry waits for a later score. The model has compared the score, and what would
+    forbid an intent is known a cycle before, so what is left is an AND-OR of registers.
 
     An entry needs the symbol enabled, a usable score, a possible price, no cooldown, no working
     order and no intent of that side in flight, and no intent of the symbol two cycles before. An
     intent is in flight from its cycle until the gate refuses it or the order table has taken the
-    order over. While `gate_busy`, or while an earlier intent is not taken, no intent is made; a
-    score beyond a threshold that makes no entry pulses `stat_blocked`.
+    order over. While `gate_busy` no intent is made; a score beyond a threshold that makes no entry
+    pulses `stat_blocked`.
 
     Parameters
     ----------
     profile : :class:`Profile`
         Sizes.
     delay : int
-        Cycles by which the score of an event is later than its candidate; at least 2.
+        Cycles by which the score of an event is later than its candidate; at least 2. The model
+        compares with the levels of the candidate.
 
     Members
     -------
@@ -41,8 +43,8 @@ class ThresholdStrategy(wiring.Component):
         Orders that the score `delay` cycles later may make.
     scores : ``In(stream.Signature(Score(profile), always_ready=True))``
         Scores.
-    intents : ``Out(stream.Signature(OrderIntent(profile)))``
-        What the risk gate is asked for.
+    intents : ``Out(stream.Signature(OrderIntent(profile), always_ready=True))``
+        What the risk gate is asked for; combinational.
     now_ns : ``In(64)``
         Hardware time, for the cooldown.
     working, resting : ``In(2 * profile.symbols)``
@@ -52,7 +54,7 @@ class ThresholdStrategy(wiring.Component):
     buy_user_ref_num, sell_user_ref_num : ``In(32)``
         Those numbers.
     gate_busy : ``In(1)``
-        The gate holds an intent.
+        The gate holds an intent and takes no other.
     refused, refused_symbol, refused_side : ``In``
         Pulse: an intent of the symbol and side was refused.
     absorbed, absorbed_symbol, absorbed_side : ``In``
@@ -75,7 +77,7 @@ class ThresholdStrategy(wiring.Component):
         super().__init__({
             "candidates": In(stream.Signature(Candidate(profile), always_ready=True)),
             "scores": In(stream.Signature(Score(profile), always_ready=True)),
-            "intents": Out(stream.Signature(OrderIntent(profile))),
+            "intents": Out(stream.Signature(OrderIntent(profile), always_ready=True)),
             "now_ns": In(64),
             "working": In(2 * profile.symbols),
             "resting": In(2 * profile.symbols),
@@ -102,8 +104,8 @@ class ThresholdStrategy(wiring.Component):
 
         # A cycle before the score: what would forbid it. An intent is known by its registers in
         # its first cycle, and by the bits below from the next on.
-        intent = self.intents.p
         fresh = Signal()
+        made = Signal(OrderIntent(self.profile), reset_less=True)   # of the cycle before
         entering = Signal(2 * symbols)    # an entry is in flight
         cancelling = Signal(2 * symbols)  # a cancel is on its way
         cooling = Signal(symbols)
@@ -116,7 +118,7 @@ class ThresholdStrategy(wiring.Component):
         m.d.comb += [
             self.lookup_symbol.eq(coming.symbol_index),
             until.addr.eq(coming.symbol_index),
-            just_now.eq(fresh & (intent.symbol_index == coming.symbol_index)),
+            just_now.eq(fresh & (made.symbol_index == coming.symbol_index)),
             hot.eq(just_now | (cooling.bit_select(coming.symbol_index, 1)
                                & (self.now_ns < until.data))),
         ]
@@ -135,77 +137,65 @@ class ThresholdStrategy(wiring.Component):
             references[1].eq(self.sell_user_ref_num),
         ]
 
-        # The score's cycle: four compares, then two levels of logic. A difference's sign is a
-        # shorter path than a signed compare.
+        # The score's cycle.
         score = self.scores.p
-        width = len(score.score) + 2
-
-        def below(left: Value, right: Value, name: str):
-            difference = Signal(signed(width), name=name)
-            m.d.comb += difference.eq(left - right)
-            return difference[-1]
-
-        buys = ~below(score.score, candidate.buy_threshold, "over_buy")
-        sells = ~below(candidate.sell_below, score.score, "under_sell") & ~buys
-        fades_buy = cancellable[0] & below(
-            score.score, candidate.cancel_buy_threshold, "under_cancel_buy")
-        fades_sell = cancellable[1] & below(
-            candidate.cancel_sell_above, score.score, "over_cancel_sell")
+        buys = ~score.below[Level.BUY]
+        sells = score.below[Level.SELL] & ~buys
+        fades_buy = cancellable[0] & score.below[Level.CANCEL_BUY]
+        fades_sell = cancellable[1] & ~score.below[Level.CANCEL_SELL]
         scored = Signal()
-        free = Signal()
         cancels = Signal()
         enters = Signal()
         m.d.comb += [
             scored.eq(self.scores.valid & score.usable & candidate.enable),
-            free.eq(~self.gate_busy & ~(self.intents.valid & ~self.intents.ready)),
             cancels.eq(fades_buy | fades_sell),
             enters.eq((buys & open_[0]) | (sells & open_[1])),
         ]
+        intent = self.intents.p
+        m.d.comb += [
+            self.intents.valid.eq(scored & ~self.gate_busy & (cancels | enters)),
+            intent.symbol_index.eq(score.symbol_index),
+            intent.tag.eq(score.tag),
+            intent.start_cycles.eq(score.start_cycles),
+            intent.kind.eq(Mux(cancels, IntentKind.CANCEL, IntentKind.ENTER)),
+            intent.side.eq(Mux(cancels, ~fades_buy, ~buys)),
+            intent.quantity.eq(candidate.quantity),
+            intent.price.eq(Mux(buys, candidate.buy_price, candidate.sell_price)),
+            intent.time_in_force.eq(candidate.time_in_force),
+            intent.user_ref_num.eq(Mux(fades_buy, references[0], references[1])),
+            intent.score.eq(score.score),
+            intent.epoch.eq(score.epoch),
+        ]
+
+        # A cancel stays marked until its order is gone, an entry until somebody else knows it. The
+        # gate may refuse an intent in the cycle in which it is marked.
         wanted = Signal()
+        cooldown_ns = Signal.like(candidate.cooldown_ns, reset_less=True)
+        entered = fresh & (made.kind == IntentKind.ENTER)
         m.d.sync += [
-            fresh.eq(scored & free & (cancels | enters)),
-            self.intents.valid.eq((scored & free & (cancels | enters))
-                                  | (self.intents.valid & ~self.intents.ready)),
+            fresh.eq(self.intents.valid),
+            Value.cast(made).eq(Value.cast(intent)),
+            cooldown_ns.eq(candidate.cooldown_ns),
             wanted.eq(scored & (buys | sells)),
         ]
-        m.d.comb += self.stat_blocked.eq(
-            wanted & ~(fresh & (intent.kind == IntentKind.ENTER)))
-        cooldown_ns = Signal.like(candidate.cooldown_ns, reset_less=True)
-        with m.If(free):
-            m.d.sync += [
-                intent.symbol_index.eq(score.symbol_index),
-                intent.tag.eq(score.tag),
-                intent.start_cycles.eq(score.start_cycles),
-                intent.kind.eq(Mux(cancels, IntentKind.CANCEL, IntentKind.ENTER)),
-                intent.side.eq(Mux(cancels, ~fades_buy, ~buys)),
-                intent.quantity.eq(candidate.quantity),
-                intent.price.eq(Mux(buys, candidate.buy_price, candidate.sell_price)),
-                intent.time_in_force.eq(candidate.time_in_force),
-                intent.user_ref_num.eq(Mux(fades_buy, references[0], references[1])),
-                intent.score.eq(score.score),
-                intent.epoch.eq(score.epoch),
-                cooldown_ns.eq(candidate.cooldown_ns),
-            ]
-
-        # A cancel stays marked until its order is gone, an entry until somebody else knows it.
+        m.d.comb += self.stat_blocked.eq(wanted & ~entered)
         refused_bit = (self.refused_symbol << 1) | Value.cast(self.refused_side)
         absorbed_bit = (self.absorbed_symbol << 1) | Value.cast(self.absorbed_side)
-        made_bit = (intent.symbol_index << 1) | Value.cast(intent.side)
-        made = fresh & (intent.kind == IntentKind.ENTER)
+        made_bit = (made.symbol_index << 1) | Value.cast(made.side)
         m.d.sync += cancelling.eq(cancelling & self.working)
+        with m.If(entered):
+            m.d.sync += [entering.bit_select(made_bit, 1).eq(1),
+                         cooling.bit_select(made.symbol_index, 1).eq(1)]
+        with m.If(fresh & ~entered):
+            m.d.sync += cancelling.bit_select(made_bit, 1).eq(1)
         with m.If(self.refused):
             m.d.sync += [entering.bit_select(refused_bit, 1).eq(0),
                          cancelling.bit_select(refused_bit, 1).eq(0)]
         with m.If(self.absorbed):
             m.d.sync += entering.bit_select(absorbed_bit, 1).eq(0)
-        with m.If(made):
-            m.d.sync += [entering.bit_select(made_bit, 1).eq(1),
-                         cooling.bit_select(intent.symbol_index, 1).eq(1)]
-        with m.If(fresh & ~made):
-            m.d.sync += cancelling.bit_select(made_bit, 1).eq(1)
         m.d.comb += [
-            until_write.addr.eq(intent.symbol_index),
+            until_write.addr.eq(made.symbol_index),
             until_write.data.eq(self.now_ns + cooldown_ns),
-            until_write.en.eq(made),
+            until_write.en.eq(entered),
         ]
         return m

@@ -1,11 +1,12 @@
 """The gate: nothing but cancels leaves when closed; limits hold; one verdict for each intent."""
 
 import pytest
-from amaranth.hdl import Assert, Assume, Signal, Value
+from amaranth.hdl import Assert, Assume, Cat, Mux, Signal, Value
+from amaranth.lib import data
 
 from hdl.orders import IntentKind
 from hdl.profile import PROFILES
-from hdl.risk.evaluation import Evaluation
+from hdl.risk.evaluation import Evaluation, OrderTerms
 from hdl.risk.gate import RiskGate
 from tests.formal.support import Proof, prove
 
@@ -35,9 +36,25 @@ def steady(m, stream, name):
 
 
 def closed_gate(m, dut, started):
-    """An order is offered only if the gate was open in the cycle before."""
-    was_open = past(m, dut.armed & ~dut.killed & dut.session_up, "was_open")
-    m.d.comb += Assert(~entering(dut) | (was_open & started))
+    """An order is offered only in a cycle in which the gate is open."""
+    m.d.comb += Assert(~entering(dut) | (dut.armed & ~dut.killed & dut.session_up))
+
+
+def announced(m, dut, started):
+    """An order that is offered at once was announced, and its symbol a cycle before it."""
+    orders, symbol = Value.cast(dut.orders), dut.orders_symbol
+    for cycle in range(RiskGate.notice):
+        orders = past(m, orders, f"orders_{cycle}")
+    for cycle in range(RiskGate.notice + 1):
+        symbol = past(m, symbol, f"symbol_{cycle}")
+    pair, request = data.View(OrderTerms, orders), dut.requests.p
+    with m.If(entering(dut) & ~dut.busy):
+        m.d.comb += [
+            Assert(request.symbol_index == symbol),
+            Assert(Cat(request.price, request.quantity) == Mux(
+                Value.cast(request.side), Cat(pair.sell_price, pair.sell_quantity),
+                Cat(pair.buy_price, pair.buy_quantity))),
+        ]
 
 
 def reservations(m, dut, started):
@@ -84,10 +101,9 @@ def limits(m, dut, started):
 
 def one_verdict_each(m, dut, started):
     """Intents taken less verdicts given is what the gate holds: none lost, none doubled."""
-    steady(m, dut.intents, "intents")
     steady(m, dut.cancels, "cancels")
     balance = Signal(8)
-    taken = (dut.intents.valid & dut.intents.ready) + (dut.cancels.valid & dut.cancels.ready)
+    taken = (dut.intents.valid & ~dut.busy) + (dut.cancels.valid & dut.cancels.ready)
     m.d.sync += balance.eq(balance + taken - dut.verdicts.valid)
     # One in the slot, one of a sweep on its way out, one verdict registered.
     m.d.comb += Assert(balance <= 3)
@@ -95,7 +111,6 @@ def one_verdict_each(m, dut, started):
 
 def cancels_pass(m, dut, started):
     """With session and transmitter ready, a sweep's cancel leaves within three cycles."""
-    steady(m, dut.intents, "intents")
     steady(m, dut.cancels, "cancels")
     waiting = Signal(3)
     leaves = dut.requests.valid & dut.requests.ready & (
@@ -112,6 +127,7 @@ def cancels_pass(m, dut, started):
 @pytest.mark.slow
 @pytest.mark.parametrize(("properties", "mode", "depth", "cut"), [
     (closed_gate, "prove", 3, ("evaluation", "books")),
+    (announced, "prove", 6, (*ARITHMETIC, "books", "message_rate")),
     (reservations, "bmc", 20, ("evaluation", "books", "message_rate")),
     (limits, "prove", 8, ARITHMETIC),
     (one_verdict_each, "bmc", 12, ("evaluation", "books", "message_rate")),

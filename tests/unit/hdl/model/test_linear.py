@@ -8,11 +8,14 @@ from amaranth.hdl import Module
 
 from hdl.model.banks import BiasWord, ModelBanks
 from hdl.model.linear import LinearEngine
+from hdl.orders import LEVEL_BITS, LEVEL_COUNT
 from hdl.profile import PROFILES
 from sim.golden.model import linear_score, linear_scores
 from tests.support.streams import collect, run
 
 PROFILE = PROFILES["bench"]
+#: Levels no sum is below, or above.
+ENDS = [-2**(LEVEL_BITS - 1), 2**(LEVEL_BITS - 1) - 1] * (LEVEL_COUNT // 2)
 
 
 def wired() -> tuple[Module, LinearEngine, ModelBanks]:
@@ -44,7 +47,7 @@ def start_swap(ctx, banks, bank: int, expected: int, epoch: int) -> None:
 
 
 @pytest.mark.parametrize("extreme", [False, True])
-def test_scores_equal_the_twin_and_take_three_cycles(extreme):
+def test_scores_equal_the_twin_and_take_two_cycles(extreme):
     rng = random.Random(11)
     m, engine, banks = wired()
     limits = [-32768, 32767]
@@ -53,6 +56,8 @@ def test_scores_equal_the_twin_and_take_three_cycles(extreme):
     inputs = [[rng.choice(limits) if rng.random() < 0.7 * extreme else rng.randint(-32768, 32767)
                for _ in range(4)] for _ in range(300)]
     out, sent, saturated = [], [], 0
+    levels = [rng.choice([rng.randint(-2**32, 2**32), bias, *ENDS]) for _ in inputs for _ in ENDS]
+    levels = [levels[n:n + len(ENDS)] for n in range(0, len(levels), len(ENDS))]
     cycle = 0
 
     async def feed(ctx):
@@ -71,6 +76,7 @@ def test_scores_equal_the_twin_and_take_three_cycles(extreme):
                 "symbol_index": number % 8, "tag": number % 32, "start_cycles": number,
                 "features": features, "usable": number % 3 != 0, "bid_price": number,
                 "ask_price": number + 1, "bid_quantity": 5, "ask_quantity": 6})
+            ctx.set(engine.levels, levels[number])
             ctx.set(engine.vectors.valid, 1)
             sent.append(cycle)
             saturated += ctx.get(engine.stat_saturated)
@@ -88,9 +94,11 @@ def test_scores_equal_the_twin_and_take_three_cycles(extreme):
     assert len(out) == len(inputs)
     cut = 0
     for number, (at, score) in enumerate(out):
-        assert at - sent[number] == LinearEngine.latency == 3
+        assert at - sent[number] == LinearEngine.latency == 2
         wanted = linear_score(inputs[number], weights, bias)
-        cut += wanted != bias + sum(w * f for w, f in zip(weights, inputs[number], strict=True))
+        total = bias + sum(w * f for w, f in zip(weights, inputs[number], strict=True))
+        cut += wanted != total
+        assert score.below == sum((total < level) << n for n, level in enumerate(levels[number]))
         assert score.score == wanted
         assert (score.epoch, score.usable, score.tag, score.symbol_index, score.start_cycles) == (
             7, number % 3 != 0, number % 32, number % 8, number)

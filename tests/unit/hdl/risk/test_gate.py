@@ -65,23 +65,43 @@ def announce(ctx, dut, side, price, quantity):
     """Announce an order of one side; the other side's is another one."""
     other = {"buy_price": 1, "sell_price": 1, "buy_quantity": 1, "sell_quantity": 1}
     name = ("buy", "sell")[side]
-    ctx.set(dut.orders, {**other, "symbol_index": SYMBOL, f"{name}_price": price,
-                         f"{name}_quantity": quantity})
+    ctx.set(dut.orders_symbol, SYMBOL)
+    ctx.set(dut.orders, {**other, f"{name}_price": price, f"{name}_quantity": quantity})
 
 
-async def judge(ctx, dut, side, price, quantity, *, announced=True):
-    """Send an intent; return (cycles to the request or None, verdict)."""
-    if announced:
-        announce(ctx, dut, side, price, quantity)
-    else:
-        announce(ctx, dut, 1 - side, price, quantity)
+async def offer(ctx, dut, side=0, price=500_000, quantity=10, **more):
+    """Announce an order, send its intent; return whether it is offered at once."""
+    announce(ctx, dut, side, price, quantity)
     await ctx.tick().repeat(Evaluation.latency)
-    ctx.set(dut.intents.payload, intent_of(side, price, quantity))
+    return await send(ctx, dut, {**intent_of(side, price, quantity), **more})
+
+
+async def send(ctx, dut, intent):
+    """Send an intent; return whether it is offered at once."""
+    ctx.set(dut.intents.payload, intent)
     ctx.set(dut.intents.valid, 1)
+    at_once = ctx.get(dut.requests.valid)
     await ctx.tick()
     ctx.set(dut.intents.valid, 0)
+    return at_once
+
+
+async def judge(ctx, dut, side, price, quantity, *, waits=False):
+    """Send an intent; return (cycles to the request or None, verdict).
+
+    One that waits comes in the cycle after a reservation was absorbed.
+    """
+    announce(ctx, dut, side, price, quantity)
+    await ctx.tick().repeat(Evaluation.latency)
+    ctx.set(dut.absorbed, waits)
+    await ctx.tick()
+    ctx.set(dut.absorbed, 0)
+    ctx.set(dut.intents.payload, intent_of(side, price, quantity))
+    ctx.set(dut.intents.valid, 1)
     left = None
-    for cycle in range(1, 20):
+    for cycle in range(20):
+        if cycle == 1:
+            ctx.set(dut.intents.valid, 0)
         if ctx.get(dut.requests.valid) and left is None:
             left = cycle
             request = ctx.get(dut.requests.payload)
@@ -93,7 +113,7 @@ async def judge(ctx, dut, side, price, quantity, *, announced=True):
             intent = verdict.intent
             assert (intent.price, intent.quantity, intent.tag, intent.start_cycles, intent.epoch,
                     intent.score) == (price, quantity, 5, 1234, 3, -7)
-            assert verdict.waited == (not announced)
+            assert verdict.waited == waits
             await ctx.tick()
             assert not ctx.get(dut.verdicts.valid)
             if left is not None:
@@ -140,8 +160,8 @@ def limit_cases():
         yield side, 500_000, 7, LIMITS, BOOK, Exposure(worst_long=2**40, worst_short=-2**40)
 
 
-@pytest.mark.parametrize("announced", [True, False])
-def test_every_check_at_its_limit(announced):
+@pytest.mark.parametrize("waits", [False, True])
+def test_every_check_at_its_limit(waits):
     dut = RiskGate(PROFILE)
     seen: dict[int, set[bool]] = {}
 
@@ -153,9 +173,9 @@ def test_every_check_at_its_limit(announced):
             set_all(ctx, dut, limits, exposure)
             await publish(ctx, dut, book)
             wanted = mask(side, price, quantity, limits, book, exposure, Flags())
-            left, verdict = await judge(ctx, dut, side, price, quantity, announced=announced)
+            left, verdict = await judge(ctx, dut, side, price, quantity, waits=waits)
             assert failed_checks(verdict.mask) == failed_checks(wanted), (side, price, quantity)
-            assert left == (None if wanted else (1 if announced else Evaluation.latency + 3))
+            assert left == (None if wanted else (Evaluation.latency + 3) * waits)
             assert (verdict.state.reference, verdict.state.worst_long, verdict.state.worst_short,
                     verdict.state.open_orders) == (
                 book.reference, exposure.worst_long, exposure.worst_short, exposure.open_orders)
@@ -193,15 +213,15 @@ def test_masks_of_random_orders_equal_the_model(seed):
                         usable=rng.random() < 0.95, tradable=rng.random() < 0.95)
             set_all(ctx, dut, limits, exposure, flags, book.tradable)
             await publish(ctx, dut, book)
-            side, announced = rng.randrange(2), rng.random() < 0.7
+            side, waits = rng.randrange(2), rng.random() < 0.3
             price = max(0, min(2**32 - 1, book.reference + rng.randint(-2**14, 2**14)))
             quantity = rng.getrandbits(rng.choice([3, 8, 15, 20, 32]))
             wanted = mask(side, price, quantity, limits, book, exposure, flags)
-            _, verdict = await judge(ctx, dut, side, price, quantity, announced=announced)
+            _, verdict = await judge(ctx, dut, side, price, quantity, waits=waits)
             got = verdict.mask
             if limits is None:
                 got &= ~sum(1 << n - 1 for n in (1, 2, 4, 9, 12, 17))
-            if not announced and (flags.killed or not flags.armed):
+            if waits and (flags.killed or not flags.armed):
                 # Refused before the checks of the symbol were known.
                 wanted &= sum(c.mask for c in (
                     Check.MESSAGE_RATE, Check.SESSION, Check.DISARMED, Check.KILLED))
@@ -218,18 +238,14 @@ def test_a_busy_transmitter_gets_nothing_stale():
     async def check(ctx):
         set_all(ctx, dut)
         await publish(ctx, dut, BOOK)
-        announce(ctx, dut, 0, 500_000, 10)
-        await ctx.tick().repeat(Evaluation.latency)
-        ctx.set(dut.intents.payload, intent_of(0, 500_000, 10))
-        ctx.set(dut.intents.valid, 1)
-        await ctx.tick()
-        ctx.set(dut.intents.valid, 0)
+        assert await offer(ctx, dut)
         offers = []
-        for _ in range(12):
+        for _ in range(11):
             offers.append(ctx.get(dut.requests.valid))
             await ctx.tick()
-        # Offered at once, judged anew, then offered as long as it passes.
-        assert offers == [1] + [0] * Evaluation.latency + [1] * (11 - Evaluation.latency)
+        # It was offered at once; it is judged anew, then offered as long as it passes.
+        again = Evaluation.latency + 2
+        assert offers == [0] * again + [1] * (len(offers) - again)
         ctx.set(dut.exposure.worst_long, 5000)
         await ctx.tick().repeat(Evaluation.latency + 2)
         assert not ctx.get(dut.requests.valid)
@@ -250,12 +266,7 @@ def test_a_waiting_order_is_refused_at_once_when_the_gate_closes(cause, value, w
     async def check(ctx):
         set_all(ctx, dut)
         await publish(ctx, dut, BOOK)
-        announce(ctx, dut, 0, 500_000, 10)
-        await ctx.tick().repeat(Evaluation.latency)
-        ctx.set(dut.intents.payload, intent_of(0, 500_000, 10))
-        ctx.set(dut.intents.valid, 1)
-        await ctx.tick()
-        ctx.set(dut.intents.valid, 0)
+        assert await offer(ctx, dut)
         await ctx.tick().repeat(8)
         assert ctx.get(dut.requests.valid)
         ctx.set(getattr(dut, cause), value)
@@ -274,16 +285,8 @@ def test_a_reservation_must_be_absorbed_before_the_next_order():
         set_all(ctx, dut)
         ctx.set(dut.requests.ready, 1)
         await publish(ctx, dut, BOOK)
-        announce(ctx, dut, 0, 500_000, 10)
-        await ctx.tick().repeat(Evaluation.latency)
-        ctx.set(dut.intents.payload, intent_of(0, 500_000, 10))
-        ctx.set(dut.intents.valid, 1)
-        await ctx.tick()
-        ctx.set(dut.intents.valid, 0)
-        await ctx.tick().repeat(2)
-        ctx.set(dut.intents.valid, 1)
-        await ctx.tick()
-        ctx.set(dut.intents.valid, 0)
+        assert await offer(ctx, dut)
+        assert not await send(ctx, dut, intent_of(0, 500_000, 10))
         assert ctx.get(dut.stat_waited)
         for _ in range(20):
             assert not ctx.get(dut.requests.valid)
@@ -311,12 +314,7 @@ def test_cancels_pass_before_a_waiting_order_whatever_the_checks_say(flags):
     async def check(ctx):
         set_all(ctx, dut)
         await publish(ctx, dut, BOOK)
-        announce(ctx, dut, 0, 500_000, 10)
-        await ctx.tick().repeat(Evaluation.latency)
-        ctx.set(dut.intents.payload, intent_of(0, 500_000, 10))
-        ctx.set(dut.intents.valid, 1)
-        await ctx.tick()
-        ctx.set(dut.intents.valid, 0)
+        assert await offer(ctx, dut)
         await ctx.tick().repeat(8)
         set_all(ctx, dut, None, Exposure(worst_long=2**40, slot_free=False), flags, False)
         ctx.set(dut.cancels.payload, intent_of(1, 0, 0, IntentKind.CANCEL, 77))
@@ -339,22 +337,24 @@ def test_cancels_pass_before_a_waiting_order_whatever_the_checks_say(flags):
 def test_a_cancel_fails_only_when_the_session_is_down(port):
     dut = RiskGate(PROFILE)
 
+    async def put(ctx, stream):
+        ctx.set(stream.valid, 1)
+        assert ctx.get(dut.cancels.ready) and not ctx.get(dut.busy)
+        await ctx.tick()
+        ctx.set(stream.valid, 0)
+
     async def check(ctx):
         set_all(ctx, dut, None, flags=Flags(session_up=False, killed=True))
         stream = getattr(dut, port)
         ctx.set(stream.payload, intent_of(1, 0, 0, IntentKind.CANCEL, 77))
-        ctx.set(stream.valid, 1)
-        await ctx.tick().until(stream.ready)
-        ctx.set(stream.valid, 0)
+        await put(ctx, stream)
         while not ctx.get(dut.verdicts.valid):
             assert not ctx.get(dut.requests.valid)
             await ctx.tick()
         assert failed_checks(ctx.get(dut.verdicts.payload.mask)) == (Check.SESSION,)
         assert ctx.get(dut.verdicts.payload.intent.user_ref_num) == 77
         ctx.set(dut.session_up, 1)
-        ctx.set(stream.valid, 1)
-        await ctx.tick().until(stream.ready)
-        ctx.set(stream.valid, 0)
+        await put(ctx, stream)
         for _ in range(5):
             await ctx.tick()
         assert ctx.get(dut.requests.valid)
@@ -372,31 +372,40 @@ def test_a_cancel_fails_only_when_the_session_is_down(port):
 def test_any_traffic_gets_one_verdict_each_and_keeps_the_rules(seed):
     rng = random.Random(seed)
     dut = RiskGate(PROFILE)
-    offered: list[int] = []   # score of each intent taken
+    given: dict[int, dict] = {}     # by score, as it is in the verdict
     judged: list[int] = []
     sent = {IntentKind.ENTER: 0, IntentKind.CANCEL: 0}
+    at_once = 0
+
+    def intent_to(kind, side=0, price=0):
+        number = len(given) + 1
+        given[number] = {**intent_of(side, price, 10, kind, number), "score": number,
+                         "start_cycles": number}
+        return given[number]
 
     async def check(ctx):
+        nonlocal at_once
         set_all(ctx, dut)
         await publish(ctx, dut, BOOK)
-        number = 0
+        ctx.set(dut.orders_symbol, SYMBOL)
         absorb_in = None
-        closed_before = True
-        streams = {"intents": False, "cancels": False}
+        sweeps = False
+        announced = [[1, 1]] * RiskGate.notice
         for cycle in range(3000):
-            for name, chance in (("intents", 0.2), ("cancels", 0.05)):
-                stream = getattr(dut, name)
-                if not streams[name] and rng.random() < chance and cycle < 2900:
-                    number += 1
-                    cancel = name == "cancels" or rng.random() < 0.2
-                    side, price = rng.randrange(2), rng.choice([500_000, 500_010, 600_000])
-                    if not cancel and rng.random() < 0.7:
-                        announce(ctx, dut, side, price, 10)
-                    intent = intent_of(side, price, 10,
-                                       IntentKind.CANCEL if cancel else IntentKind.ENTER, number)
-                    ctx.set(stream.payload, {**intent, "score": number})
-                    ctx.set(stream.valid, 1)
-                    streams[name] = True
+            prices = [rng.choice([500_000, 500_010, 600_000]) for _ in range(2)]
+            ctx.set(dut.orders, {"buy_price": prices[0], "sell_price": prices[1],
+                                 "buy_quantity": 10, "sell_quantity": 10})
+            ctx.set(dut.intents.valid, 0)
+            if not ctx.get(dut.busy) and rng.random() < 0.2 and cycle < 2900:
+                side = rng.randrange(2)
+                intent = intent_to(IntentKind.CANCEL) if rng.random() < 0.2 else \
+                    intent_to(IntentKind.ENTER, side, announced[-RiskGate.notice][side])
+                ctx.set(dut.intents.payload, intent)
+                ctx.set(dut.intents.valid, 1)
+            if not sweeps and rng.random() < 0.05 and cycle < 2900:
+                ctx.set(dut.cancels.payload, intent_to(IntentKind.CANCEL, 1))
+                sweeps = True
+            ctx.set(dut.cancels.valid, sweeps)
             ctx.set(dut.requests.ready, rng.random() < 0.4 or cycle > 2900)
             ctx.set(dut.armed, rng.random() < 0.97)
             ctx.set(dut.killed, rng.random() < 0.03)
@@ -408,25 +417,37 @@ def test_any_traffic_gets_one_verdict_each_and_keeps_the_rules(seed):
             if ctx.get(dut.requests.valid):
                 request = ctx.get(dut.requests.payload)
                 if request.kind == IntentKind.ENTER:
-                    assert not closed_before
+                    assert not closed
+                    asked = given[request.start_cycles]
+                    assert (request.price, request.side.value, request.quantity) == (
+                        asked["price"], asked["side"], 10)
                 if ctx.get(dut.requests.ready):
                     sent[request.kind] += 1
                     if request.kind == IntentKind.ENTER:
                         assert absorb_in is None
                         absorb_in = rng.randint(3, 12)
+                        at_once += not ctx.get(dut.busy)
             if ctx.get(dut.verdicts.valid):
                 judged.append(ctx.get(dut.verdicts.payload.intent.score))
-            for name in streams:
-                stream = getattr(dut, name)
-                if streams[name] and ctx.get(stream.ready):
-                    offered.append(ctx.get(stream.payload.score))
-                    streams[name] = False
-            closed_before = closed
+            if ctx.get(dut.cancels.ready):
+                sweeps = False
+            announced.append(prices)
             await ctx.tick()
-            for name, waits in streams.items():
-                ctx.set(getattr(dut, name).valid, waits)
 
     run(dut, check)
-    assert sorted(judged) == sorted(offered)
-    assert len(judged) == len(set(judged))
-    assert sent[IntentKind.ENTER] > 20 and sent[IntentKind.CANCEL] > 20
+    assert sorted(judged) == sorted(given)
+    assert sent[IntentKind.ENTER] > 20 and sent[IntentKind.CANCEL] > 20 and at_once > 5
+
+
+def test_a_cancel_of_the_strategy_takes_two_cycles():
+    dut = RiskGate(PROFILE)
+
+    async def check(ctx):
+        set_all(ctx, dut, flags=Flags(armed=False))
+        ctx.set(dut.requests.ready, 1)
+        assert not await send(ctx, dut, intent_of(1, 0, 0, IntentKind.CANCEL, 77))
+        assert not ctx.get(dut.requests.valid)
+        await ctx.tick()
+        assert ctx.get(dut.requests.valid) and RiskGate.cancel_latency == 2
+
+    run(dut, check)

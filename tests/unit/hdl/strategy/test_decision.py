@@ -6,6 +6,7 @@ import pytest
 
 from hdl.orders import AnswerKind, IntentKind
 from hdl.profile import PROFILES
+from hdl.risk.gate import RiskGate
 from hdl.risk.limits import LimitRow
 from hdl.row_table import row_words
 from hdl.strategy.decision import KILL_CAUSES, DecisionPath
@@ -127,14 +128,14 @@ ROW = Parameters(buy_threshold=1000, sell_threshold=1000, cancel_buy_threshold=0
                  cancel_sell_threshold=0, quantity=200, day=True)
 
 
-def test_an_order_is_requested_seven_cycles_after_its_touch():
+def test_an_order_is_requested_four_cycles_after_its_touch():
     dut = DecisionPath(PROFILE)
 
     async def check(ctx):
         await set_up(ctx, dut, {2: ROW, 3: ROW})
         for number, symbol in enumerate((2, 3), start=1):
             latency, request, verdict = await event(ctx, dut, symbol, BUY, number)
-            assert latency == DecisionPath.latency == 7
+            assert latency == DecisionPath.latency == 4
             assert (request.price, request.quantity, request.side.value, request.symbol_index,
                     request.tag, request.start_cycles) == (500_000, 200, 0, symbol, symbol, 4321)
             assert (verdict.mask, verdict.waited, verdict.limits_version) == (0, 0, 2)
@@ -289,7 +290,8 @@ def test_a_session_equals_the_chain_of_models(seed):
                 assert request is None
                 strategy.refused(symbol, intent.side)
                 continue
-            assert latency == DecisionPath.latency + (intent.kind == "CANCEL")
+            assert latency == DecisionPath.latency + RiskGate.cancel_latency * (
+                intent.kind == "CANCEL")
             assert (request.kind.name, request.symbol_index, request.side.value) == (
                 intent.kind, symbol, intent.side)
             if intent.kind == "CANCEL":

@@ -16,7 +16,7 @@ from sim.golden.strategy import Intent, Parameters, Strategy
 from tests.support.streams import run
 
 PROFILE = PROFILES["bench"]
-DELAY = 3
+DELAY = 2
 
 
 def wired():
@@ -52,22 +52,28 @@ def fields_of(row: Parameters) -> dict:
 
 
 async def decide(ctx, candidates, strategy, symbol, score, bid, ask, *, usable=True):
-    """Send an event and its score; return the cycles from score to intent, and the intent."""
+    """Send an event and its score, compared as the model does it; return the intent."""
     ctx.set(candidates.tops.payload, {
         "symbol_index": symbol, "tag": 3, "bid": {"price": bid}, "ask": {"price": ask}})
     ctx.set(candidates.tops.valid, 1)
     await ctx.tick()
     ctx.set(candidates.tops.valid, 0)
-    await ctx.tick().repeat(CandidateOrders.latency + DELAY - 1)
+    await ctx.tick().repeat(CandidateOrders.latency - 1)
+    # A score at an end of its range stands for any sum beyond.
+    total = score * 3 if score in (-2**31, 2**31 - 1) else score
+    below = sum((total < level) << n
+                for n, level in enumerate(ctx.get(candidates.candidates.p.levels)))
+    await ctx.tick().repeat(DELAY)
     ctx.set(strategy.scores.payload, {
+        "below": below,
         "symbol_index": symbol, "tag": 3, "start_cycles": 77, "score": score, "epoch": 9,
         "usable": usable, "bid_price": bid, "ask_price": ask})
     ctx.set(strategy.scores.valid, 1)
+    made, intent = ctx.get(strategy.intents.valid), ctx.get(strategy.intents.payload)
     await ctx.tick()
     ctx.set(strategy.scores.valid, 0)
-    if not ctx.get(strategy.intents.valid):
+    if not made:
         return None
-    intent = ctx.get(strategy.intents.payload)
     assert (intent.tag, intent.start_cycles, intent.epoch, intent.score) == (3, 77, 9, score)
     if intent.kind == IntentKind.CANCEL:
         return Intent("CANCEL", intent.symbol_index, intent.side.value, 0, 0, False,
@@ -87,9 +93,10 @@ def test_decisions_equal_the_model(seed):
     rng = random.Random(seed)
     m, table, candidates, strategy = wired()
     rows = {symbol: Parameters(
-        buy_threshold=rng.randint(0, 50), sell_threshold=rng.randint(0, 50),
-        cancel_buy_threshold=rng.choice([-2**31, 0, 20]),
-        cancel_sell_threshold=rng.choice([-2**31, 0, 20]),
+        buy_threshold=rng.choice([rng.randint(0, 50), -2**31, 2**31 - 1]),
+        sell_threshold=rng.choice([rng.randint(0, 50), -2**31, 1 - 2**31, 2**31 - 1]),
+        cancel_buy_threshold=rng.choice([-2**31, 0, 20, 2**31 - 1]),
+        cancel_sell_threshold=rng.choice([-2**31, 1 - 2**31, 0, 20]),
         quantity=rng.randint(1, 2**20 - 1), offset=rng.choice([0, 100, -100, -2**31, 2**31 - 1]),
         cooldown_ns=rng.choice([0, 500]), near=rng.random() < 0.5, day=rng.random() < 0.5,
         enable=symbol != 5) for symbol in range(7)}
@@ -100,7 +107,6 @@ def test_decisions_equal_the_model(seed):
         now = 1
         for symbol, row in rows.items():
             await commit(ctx, table, symbol, fields_of(row))
-        ctx.set(strategy.intents.ready, 1)
         ctx.set(strategy.buy_user_ref_num, 1000)
         ctx.set(strategy.sell_user_ref_num, 2000)
         for key in [(symbol, side) for symbol in range(8) for side in range(2)]:
@@ -156,21 +162,34 @@ def test_thresholds_are_inclusive(score, side):
     run(m, check)
 
 
-def test_an_intent_waits_for_the_gate_and_blocks_others():
+def test_a_busy_gate_blocks():
     m, table, candidates, strategy = wired()
 
     async def check(ctx):
-        for symbol in (1, 2):
-            await commit(ctx, table, symbol,
-                         fields_of(Parameters(buy_threshold=10, sell_threshold=20)))
-        first = await decide(ctx, candidates, strategy, 1, 10, 10_000, 10_100)
-        assert first.symbol == 1
-        assert await decide(ctx, candidates, strategy, 2, 10, 10_000, 10_100) == first
+        await commit(ctx, table, 1, fields_of(Parameters(buy_threshold=10, sell_threshold=20)))
+        ctx.set(strategy.gate_busy, 1)
+        assert await decide(ctx, candidates, strategy, 1, 10, 10_000, 10_100) is None
         assert ctx.get(strategy.stat_blocked)
-        ctx.set(strategy.intents.ready, 1)
+        ctx.set(strategy.gate_busy, 0)
         await ctx.tick()
-        assert not ctx.get(strategy.intents.valid)
+        assert (await decide(ctx, candidates, strategy, 1, 10, 10_000, 10_100)).symbol == 1
         assert not ctx.get(strategy.stat_blocked)
+
+    run(m, check)
+
+
+def test_a_refusal_in_the_first_cycle_frees_the_side():
+    m, table, candidates, strategy = wired()
+
+    async def check(ctx):
+        await commit(ctx, table, 1, fields_of(Parameters(buy_threshold=10, sell_threshold=20)))
+        ctx.set(strategy.refused_symbol, 1)
+        for refused, made in ((True, True), (False, True), (False, False)):
+            got = await decide(ctx, candidates, strategy, 1, 10, 10_000, 10_100)
+            assert (got is not None) == made
+            ctx.set(strategy.refused, refused)
+            await ctx.tick()
+            ctx.set(strategy.refused, 0)
 
     run(m, check)
 
