@@ -102,7 +102,7 @@ def register_members(profile: Profile) -> dict:
 class OrderSide(wiring.Component):
     """Decide on each book event, send orders, follow them, and record all of it.
 
-    Latency: 8 cycles, `tops` transfer to the Start word at `order_tx_data`: 7 of
+    Latency: 5 cycles, `tops` transfer to the Start word at `order_tx_data`: 4 of
     :class:`DecisionPath`, 1 of :class:`OrderSession`.
 
     Trading stops (the gate is killed) before a record of class 1 is lost: when half of the ring is

@@ -73,7 +73,7 @@ class Top(wiring.Component):
     Latency, cut-through, nothing else under way, Start in lane 0: 12 cycles, word at
     `feed_a_rx_data` with the last byte of an Add to the books' `top_of_book`; 16 cycles for every
     other operation. Start in lane 4 costs a cycle more for half of the bytes. The event record
-    follows 6 cycles later, Start of an order at `order_tx_data` 8 cycles later. `ingress_cycle` of
+    follows 6 cycles later, Start of an order at `order_tx_data` 5 cycles later. `ingress_cycle` of
     a record is that of the word with Start at the port plus 3, the elastic buffer.
 
     Parameters

@@ -98,11 +98,11 @@ class TcpConnection(wiring.Component):
     staged : ``In(stream.Signature(7))``
         Length of new data of the session layer; a transfer means that the segment starts.
     order_started, order_bytes : ``In(1)``, ``In(7)``
-        An order's segment starts; bytes of its payload.
+        An order's segment has started in the cycle before; bytes of its payload.
     next_sequence, acknowledgment, acknowledged : ``Out(32)``
         SND.NXT, RCV.NXT, SND.UNA.
     sent_acknowledgment : ``In(32)``
-        Acknowledgment number of a segment that starts now.
+        Acknowledgment number of the segment that starts, or has started with an order.
     push, push_length, select : outputs
         To the ring: new data start; words of the oldest segment are wanted.
     oldest_valid, oldest_sequence, oldest_length, ring_room, ring_empty : inputs

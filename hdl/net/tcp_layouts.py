@@ -68,11 +68,11 @@ class Segment(data.Struct):
 #: The short way of an order into a segment; seen from the transmitter.
 OrderLane = wiring.Signature({
     "valid":      Out(1),       # an order may and shall leave now
-    "started":    In(1),        # it leaves: its frame's Start is at the pins one cycle later
+    "ready":      In(1),        # if it does, its frame's Start is at the pins one cycle later
     "kind":       Out(1),       # index into the arrays below
     "bytes":      Out(data.ArrayLayout(7, 2)),
     "ready_sums": Out(data.ArrayLayout(16, 2)),
-    "symbol_sum": Out(16),      # 1 cycle after `started`
+    "symbol_sum": Out(16),      # 1 cycle after both
     "sum_a":      Out(18),      # 2 cycles after it
     "sum_b":      Out(18),
     "words":      Out(data.ArrayLayout(64, PAYLOAD_WORDS)),   # 2 cycles after it

@@ -104,7 +104,7 @@ class TransmitSums(wiring.Component):
     addresses, order_bytes, order_sums, next_sequence, acknowledgment, segment, payload_sum : inputs
         What the headers contain.
     kind, start : ``In(2)``, ``In(1)``
-        A frame of the kind (0, 1 an order, 2 a segment) starts.
+        A frame of the kind (0, 1 an order, 2 a segment) may start; the last such cycle counts.
     symbol_sum, sum_a, sum_b : inputs
         Sums of an order's payload, 1 and 2 cycles after `start`.
     sent_sequence, sent_acknowledgment, segment_acknowledgment : ``Out(32)``

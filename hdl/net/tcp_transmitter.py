@@ -43,8 +43,9 @@ class TcpTransmitter(wiring.Component):
     """Build the frames of one TCP connection and of ARP for an :class:`XgmiiTransmitter`.
 
     Latency: 0 cycles, `order.valid` to `starts.valid`; the TCP checksum of an order leaves with its
-    frame bytes, 5 cycles after that. Of two frames that could start, an order goes first; another
-    one waits for at most that frame. A segment's payload is read and summed before it is offered.
+    frame bytes, 5 cycles after that. Which frame starts is known before the cycle, so that all an
+    order decides in it is that one starts: an order that has waited for a cycle goes first, else
+    another frame that is ready. A segment's payload is read and summed before it is offered.
 
     Parameters
     ----------
@@ -126,14 +127,18 @@ class TcpTransmitter(wiring.Component):
 
         segment_ready = Signal()        # its sums are known
         arp_ready = Signal()
-        m.d.comb += arp_ready.eq(arp_waited == HEAD_SETTLE_CYCLES)
+        order_waited = Signal()
+        m.d.sync += order_waited.eq(order.valid)
+        order_turn = Signal()
         chosen = Signal(2)
         m.d.comb += [
-            chosen.eq(Mux(order.valid, order.kind, Mux(segment_ready, 2, 3))),
-            self.starts.valid.eq(order.valid | segment_ready | arp_ready),
-            order.started.eq(order.valid & self.starts.ready),
-            self.segments.ready.eq(segment_ready & self.starts.ready & ~order.valid),
-            self.arp.ready.eq(arp_ready & self.starts.ready & ~order.valid & ~segment_ready),
+            arp_ready.eq(arp_waited == HEAD_SETTLE_CYCLES),
+            order_turn.eq(order_waited | ~(segment_ready | arp_ready)),
+            chosen.eq(Mux(order_turn, order.kind, Mux(segment_ready, 2, 3))),
+            self.starts.valid.eq(order.valid | ~order_turn),
+            order.ready.eq(order_turn & self.starts.ready),
+            self.segments.ready.eq(segment_ready & ~order_waited & self.starts.ready),
+            self.arp.ready.eq(arp_ready & ~segment_ready & ~order_waited & self.starts.ready),
         ]
 
         # Lengths by kind, known before.
@@ -148,26 +153,27 @@ class TcpTransmitter(wiring.Component):
         m.d.comb += [self.starts.p.head.eq(chosen == 3),
                      self.starts.p.tail.eq(Array(ready_tail)[chosen])]
 
-        # Taken when a frame starts.
+        # Held from the cycle on in which a frame starts.
         sequence, acknowledgment = Signal(32, reset_less=True), Signal(32, reset_less=True)
         flags, option = Signal(8, reset_less=True), Signal(reset_less=True)
         length, source = Signal(8, reset_less=True), Signal(PayloadSource)
-        start = self.starts.valid & self.starts.ready
-        with m.If(start):
+        with m.If(self.starts.ready):
             m.d.sync += [
-                running.eq(1), kind.eq(chosen), length.eq(Array(lengths)[chosen]),
-                sequence.eq(Mux(order.valid, self.next_sequence, sums.sent_sequence)),
-                acknowledgment.eq(Mux(order.valid, sums.sent_acknowledgment,
+                running.eq(self.starts.valid), kind.eq(chosen),
+                length.eq(Array(lengths)[chosen]),
+                sequence.eq(Mux(order_turn, self.next_sequence, sums.sent_sequence)),
+                acknowledgment.eq(Mux(order_turn, sums.sent_acknowledgment,
                                       sums.segment_acknowledgment)),
-                flags.eq(Mux(order.valid, _ORDER_FLAGS, segment.flags)),
-                option.eq(~order.valid & (segment.source == PayloadSource.MAXIMUM_SEGMENT_SIZE)),
+                flags.eq(Mux(order_turn, _ORDER_FLAGS, segment.flags)),
+                option.eq(~order_turn & (segment.source == PayloadSource.MAXIMUM_SEGMENT_SIZE)),
                 source.eq(segment.source),
             ]
         m.d.comb += [
             sums.addresses.eq(self.cfg_addresses), sums.order_bytes.eq(order.bytes),
             sums.order_sums.eq(order.ready_sums), sums.next_sequence.eq(self.next_sequence),
             sums.acknowledgment.eq(self.acknowledgment), sums.segment.eq(segment),
-            sums.payload_sum.eq(payload_sum.total), sums.kind.eq(chosen), sums.start.eq(start),
+            sums.payload_sum.eq(payload_sum.total), sums.kind.eq(chosen),
+            sums.start.eq(self.starts.ready),
             sums.symbol_sum.eq(order.symbol_sum), sums.sum_a.eq(order.sum_a),
             sums.sum_b.eq(order.sum_b),
             self.sent_acknowledgment.eq(sums.sent_acknowledgment),

@@ -214,7 +214,6 @@ class OrderSession(wiring.Component):
         m.d.comb += [
             transmitter.next_sequence.eq(connection.next_sequence),
             transmitter.acknowledgment.eq(connection.acknowledgment),
-            connection.sent_acknowledgment.eq(transmitter.sent_acknowledgment),
             ring.push.eq(connection.push), ring.length.eq(connection.push_length),
             ring.sequence.eq(connection.next_sequence), ring.select.eq(connection.select),
             ring.acknowledged.eq(connection.acknowledged),
@@ -231,21 +230,27 @@ class OrderSession(wiring.Component):
         # Orders.
         lane = transmitter.order
         open_ = Signal()
-        kind = self.requests.p.kind.as_value()
+        started = Signal()      # a cycle after the transfer: only the line must know at once
+        acknowledged = Signal(32, reset_less=True)
+        m.d.sync += [started.eq(lane.valid & lane.ready),
+                     acknowledged.eq(transmitter.sent_acknowledgment)]
         m.d.sync += open_.eq(connection.can_send & soup.logged_in)
         m.d.comb += [
             lane.valid.eq(self.requests.valid & open_),
-            self.requests.ready.eq(open_ & line.starts.ready), lane.kind.eq(kind),
+            self.requests.ready.eq(open_ & lane.ready),
+            lane.kind.eq(self.requests.p.kind.as_value()),
             lane.bytes.eq(encoder.bytes), lane.ready_sums.eq(encoder.ready_sums),
             lane.symbol_sum.eq(encoder.symbol_sum), lane.sum_a.eq(encoder.sum_a),
             lane.sum_b.eq(encoder.sum_b), lane.words.eq(encoder.words),
-            encoder.take.eq(lane.started),
+            encoder.hold.eq(lane.ready), encoder.take.eq(started),
             Value.cast(encoder.request).eq(Value.cast(self.requests.p)),
-            connection.order_started.eq(lane.started),
-            connection.order_bytes.eq(encoder.bytes[kind]), soup.data_sent.eq(lane.started),
+            connection.order_started.eq(started), soup.data_sent.eq(started),
+            connection.order_bytes.eq(encoder.bytes[encoder.held.kind.as_value()]),
+            connection.sent_acknowledgment.eq(
+                Mux(started, acknowledged, transmitter.sent_acknowledgment)),
             self.user_ref_num.eq(encoder.user_ref_num),
         ]
-        m.d.sync += self.sent.valid.eq(lane.started)
+        m.d.comb += self.sent.valid.eq(started)
         sent = self.sent.p
         for name in ("symbol_index", "tag", "start_cycles", "kind", "side", "quantity", "price",
                      "time_in_force", "user_ref_num"):

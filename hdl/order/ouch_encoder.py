@@ -71,8 +71,8 @@ def _terms(content: list[Value], chosen: set[int]) -> list:
 class OuchEncoder(wiring.Component):
     """Hold the packet of the last request, and have the sum of most of the next one ready.
 
-    Latency: 2 cycles, `take` to `words`, `sum_a` and `sum_b`; `symbol_sum` 1 cycle. Throughput: one
-    request in 10 cycles (the sum of the next UserRefNum must have settled).
+    Latency: 2 cycles, `hold` to `words`, `sum_a` and `sum_b`; `symbol_sum` 1 cycle. Throughput: one
+    request in 11 cycles (the sum of the next UserRefNum must have settled).
 
     The one's complement sum of the payload is that of ``ready_sums[kind]``, known before the
     request, and `symbol_sum`, `sum_a` and `sum_b`, which follow it.
@@ -84,12 +84,14 @@ class OuchEncoder(wiring.Component):
 
     Members
     -------
+    hold : ``In(1)``
+        `request` may leave now: hold it.
     take : ``In(1)``
-        `request` leaves now: hold it, and use up a UserRefNum if it is an ENTER.
+        It did so in the cycle before: use up a UserRefNum if it is an ENTER.
     request : ``In(OrderRequest(profile))``
         The request.
     held : ``Out(OrderRequest(profile))``
-        The request taken last; its UserRefNum filled in.
+        The request held last; its UserRefNum filled in.
     words : ``Out(ArrayLayout(64, 8))``
         Its packet, the first byte in lane PAYLOAD_LANE of the first word, zero past its end.
     bytes : ``Out(ArrayLayout(7, 2))``
@@ -111,6 +113,7 @@ class OuchEncoder(wiring.Component):
     def __init__(self, profile: Profile):
         self.profile = profile
         super().__init__({
+            "hold":       In(1),
             "take":       In(1),
             "request":    In(OrderRequest(profile)),
             "held":       Out(OrderRequest(profile)),
@@ -136,11 +139,11 @@ class OuchEncoder(wiring.Component):
         is_enter = self.request.kind == IntentKind.ENTER
         with m.If(self.cfg_user_ref_num_load):
             m.d.sync += self.user_ref_num.eq(self.cfg_user_ref_num)
-        with m.Elif(self.take & is_enter):
+        with m.Elif(self.take & (self.held.kind == IntentKind.ENTER)):
             m.d.sync += self.user_ref_num.eq(self.user_ref_num + 1)
 
         held = self.held
-        with m.If(self.take):
+        with m.If(self.hold):
             m.d.sync += Value.cast(held).eq(Value.cast(self.request))
             with m.If(is_enter):
                 m.d.sync += held.user_ref_num.eq(self.user_ref_num)
@@ -159,7 +162,7 @@ class OuchEncoder(wiring.Component):
             nibble = self.user_ref_num.word_select(_HEX_CHARACTERS - 1 - place, 4)
             m.d.sync += next_text.word_select(place, 8).eq(
                 Mux(nibble < 10, nibble + ord("0"), nibble + (ord("A") - 10)))
-        with m.If(self.take):
+        with m.If(self.hold):
             m.d.sync += text.eq(next_text)
 
         enter_bytes, classes = self._enter(held.user_ref_num, text, name_held)

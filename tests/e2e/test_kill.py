@@ -12,7 +12,7 @@ pytestmark = pytest.mark.e2e
 
 #: From the cycle in which the register's write is at the pins: the first cycle in which no frame
 #: with an order to enter starts any more. Two are the bus, one the latch, one the transmitter.
-KILL_CYCLES = 5
+KILL_CYCLES = 4
 
 KILL, CLEAR = 1 << 2, 1 << 3
 BID, ASK = 1_000_000, 1_000_100

@@ -65,10 +65,11 @@ class OrderPath(wiring.Component):
             lane.kind.eq(self.requests.p.kind.as_value()), lane.bytes.eq(encoder.bytes),
             lane.ready_sums.eq(encoder.ready_sums), lane.symbol_sum.eq(encoder.symbol_sum),
             lane.sum_a.eq(encoder.sum_a), lane.sum_b.eq(encoder.sum_b),
-            lane.words.eq(encoder.words), encoder.take.eq(lane.started),
-            self.requests.ready.eq(lane.started),
+            lane.words.eq(encoder.words), encoder.hold.eq(lane.ready),
+            self.requests.ready.eq(lane.ready),
             Value.cast(encoder.request).eq(Value.cast(self.requests.p)),
         ]
+        m.d.sync += encoder.take.eq(self.requests.valid & lane.ready)
         return m
 
 
