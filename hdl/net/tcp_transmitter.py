@@ -128,11 +128,13 @@ class TcpTransmitter(wiring.Component):
         segment_ready = Signal()        # its sums are known
         arp_ready = Signal()
         order_waited = Signal()
-        m.d.sync += order_waited.eq(order.valid)
+        m.d.sync += [
+            order_waited.eq(order.valid),
+            arp_ready.eq((arp_waited == HEAD_SETTLE_CYCLES) & self.arp.valid & ~self.arp.ready),
+        ]
         order_turn = Signal()
         chosen = Signal(2)
         m.d.comb += [
-            arp_ready.eq(arp_waited == HEAD_SETTLE_CYCLES),
             order_turn.eq(order_waited | ~(segment_ready | arp_ready)),
             chosen.eq(Mux(order_turn, order.kind, Mux(segment_ready, 2, 3))),
             self.starts.valid.eq(order.valid | ~order_turn),

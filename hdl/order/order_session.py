@@ -258,10 +258,11 @@ class OrderSession(wiring.Component):
         m.d.comb += sent.egress_cycles.eq(self.now_cycles)
 
         # Answers and state.
+        m.d.sync += self.up.eq(soup.logged_in)
         m.d.comb += [
             self.answers.valid.eq(decoder.answers.valid),
             Value.cast(self.answers.p).eq(Value.cast(decoder.answers.p)),
-            self.up.eq(soup.logged_in), self.tcp_state.eq(connection.state),
+            self.tcp_state.eq(connection.state),
             self.close_reason.eq(connection.reason), self.session_state.eq(soup.state),
             self.next_sequence.eq(soup.next_sequence), self.session.eq(soup.session),
             self.reject_reason.eq(soup.reject_reason), soup.query.eq(self.query),

@@ -37,12 +37,12 @@ class RiskGate(wiring.Component):
     An ENTER is the order of its side that `orders` announced 2 cycles before; the checks have run
     on both sides while the model scored, so it gets its verdict in the cycle in which it comes, and
     what leaves is the order that was judged. It waits in the slot (`busy`) if it meets a
-    reservation not yet absorbed, a cancel of a sweep or a transmitter that is not ready. There it
-    is judged anew each cycle, by the limits, positions, prices and flags of 5 cycles ago at most,
-    and by the rate of 1 cycle ago. ``requests.valid`` **falls without a transfer**
-    when an order that has not been taken must be judged again, or no longer passes: nothing stale
-    leaves. After `cfg_hold_ns` a waiting order is refused (check 33); when killed or disarmed at
-    once.
+    reservation not yet absorbed, a cancel of a sweep or a transmitter that is not ready, or comes
+    in the cycle after another intent. There it is judged anew each cycle, by the limits, positions,
+    prices and flags of 5 cycles ago at most, and by the rate of 1 cycle ago. ``requests.valid``
+    **falls without a transfer** when an order that has not been taken must be judged again, or no
+    longer passes: nothing stale leaves. After `cfg_hold_ns` a waiting order is refused (check 33);
+    when killed or disarmed at once.
 
     A transfer of an ENTER reserves: no further one leaves until `absorbed` says that the table of
     own orders shows it, and 3 more cycles. No ENTER transfers in a cycle in which `killed` is high,
@@ -65,7 +65,8 @@ class RiskGate(wiring.Component):
     intents : ``In(stream.Signature(OrderIntent(profile), always_ready=True))``
         Intents of the strategy; none while `busy`, it would be lost.
     cancels : ``In(stream.Signature(OrderIntent(profile)))``
-        CANCEL intents of a sweep; an ENTER here is refused as killed.
+        CANCEL intents of a sweep; an ENTER here is refused as killed. Not `ready` in the first
+        cycle.
     requests : ``Out(stream.Signature(OrderRequest(profile)))``
         Orders to send; see above for ``valid``.
     verdicts : ``Out(stream.Signature(Verdict(profile), always_ready=True))``
@@ -151,7 +152,7 @@ class RiskGate(wiring.Component):
             taken.eq(offers & self.requests.ready),
         ]
 
-        judge, of_slot, rate = self._checks(m, slot, enter_held, transfer)
+        judge, stages, rate = self._checks(m, slot, enter_held, transfer)
 
         # What was judged leaves, whatever the intent says of it.
         judged = judge.judged
@@ -217,9 +218,20 @@ class RiskGate(wiring.Component):
         with m.Elif(pending != 0):
             m.d.sync += pending.eq(pending - 1)
         m.d.sync += [
-            known.eq(enter_held & quiet & (pending == 0) & of_slot),
+            known.eq(enter_held & quiet & (pending == 0) & stages[-1]),
             slot_fails.eq(judge.failed.bit_select(Value.cast(slot.side), 1)),
             slot_mask.eq(self._mask(judge, slot)),
+        ]
+
+        # What an intent meets is known a cycle before: a sweep's cancel counts from its second
+        # cycle on, and an intent in the cycle after another one waits.
+        sweep = Signal()
+        able = Signal()           # an intent that comes now is judged at once
+        m.d.comb += self.cancels.ready.eq(sweep & ~offered)
+        m.d.sync += [
+            sweep.eq(self.cancels.valid & ~self.cancels.ready),
+            able.eq(quiet & ~offered & ~held & ~stages[-2] & ~self.intents.valid
+                    & ~self.absorbed & ~self.cancels.valid),
         ]
 
         # Verdicts: at most one a cycle. While something is offered, only that gets one.
@@ -232,14 +244,10 @@ class RiskGate(wiring.Component):
         slot_passes = Signal()
         fast = Signal()
         fast_refused = Signal()
-        able = Signal()
         m.d.comb += [
             out_refused.eq(out_is_sweep & ~taken & ~self.session_up),
-            cancel_taken.eq(self.cancels.valid & ~cancel_dead & ~offered),
-            cancel_refused.eq(self.cancels.valid & cancel_dead & ~offered),
-            self.cancels.ready.eq(~offered),
-            # An intent that arrives is judged at once only if nothing else wants the way out.
-            able.eq(quiet & ~offered & ~held & ~of_slot & ~self.cancels.valid),
+            cancel_taken.eq(sweep & ~cancel_dead & ~offered),
+            cancel_refused.eq(sweep & cancel_dead & ~offered),
             fast.eq(able & self.intents.valid & (intent.kind == IntentKind.ENTER)),
             fast_passes.eq(fast & ~closed & Mux(selling, ~judge.failed[1], ~judge.failed[0])),
             fast_refused.eq(fast & (closed | Mux(selling, judge.failed[1], judge.failed[0]))),
@@ -251,13 +259,13 @@ class RiskGate(wiring.Component):
                 m.d.comb += slot_refused.eq(1)
             with m.Elif(known & quiet):
                 m.d.comb += [slot_refused.eq(slot_fails | closed),
-                             slot_passes.eq(~slot_fails & ~closed & ~self.cancels.valid)]
+                             slot_passes.eq(~slot_fails & ~closed & ~sweep)]
 
         # The way out of what waited. An order that is offered steps aside for a sweep's cancel.
         with m.If(~out_is_sweep):
-            m.d.sync += from_slot.eq(~self.cancels.valid | offered)
+            m.d.sync += from_slot.eq(~sweep | offered)
             m.d.sync += Value.cast(out).eq(Mux(
-                self.cancels.valid & ~offered, Value.cast(self.cancels.p), Value.cast(slot)))
+                sweep & ~offered, Value.cast(self.cancels.p), Value.cast(slot)))
         with m.If(out_is_sweep):
             m.d.sync += offered.eq(
                 ~taken & self.session_up & (out.kind == IntentKind.CANCEL))
@@ -301,7 +309,7 @@ class RiskGate(wiring.Component):
         with m.Else():
             m.d.sync += Value.cast(verdict.state).eq(
                 Mux(held, Value.cast(out_state), Value.cast(judge.state)))
-            with m.If(self.cancels.valid & cancel_dead):
+            with m.If(sweep & cancel_dead):
                 entry = self.cancels.p.kind == IntentKind.ENTER
                 m.d.sync += [Value.cast(verdict.intent).eq(Value.cast(self.cancels.p)),
                              verdict.mask.eq(session | Mux(entry, Check.KILLED.mask, 0))]
@@ -323,7 +331,7 @@ class RiskGate(wiring.Component):
         return Mux(Value.cast(intent.side), judge.masks[1], judge.masks[0])
 
     def _checks(self, m, slot, enter_held, transfer):
-        """Join the checks; return the evaluation, whether it concerns the slot, and the rate."""
+        """Join the checks; return the evaluation, whether its stages hold the slot, and the rate."""
         m.submodules.books = books = BookState(self.profile)
         m.submodules.evaluation = judge = Evaluation(self.profile)
         m.submodules.message_rate = rate = MessageRate()
@@ -364,4 +372,4 @@ class RiskGate(wiring.Component):
                 judge.orders.buy_quantity.eq(slot.quantity),
                 judge.orders.sell_quantity.eq(slot.quantity),
             ]
-        return judge, stages[-1], rate
+        return judge, stages, rate
