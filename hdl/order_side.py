@@ -121,8 +121,9 @@ class OrderSide(wiring.Component):
         XGMII of the order port, from registers.
     tops, start_cycles : ``In``
         Best bid and offer after each event; stamp of the frame that caused it.
-    tradable, feed_up : ``In``
-        Symbols that may be traded; the feed is healthy.
+    tradable, spoilt, short_restricted, feed_up : ``In``
+        Symbols that may be traded, whose book is stale or incomplete, and whose short sales are
+        restricted; the feed is healthy.
     context_tag, context : ``Out(TAG_BITS)``, ``In(MessageContext)``
         Context of what caused an order, a cycle after its tag.
     now_cycles, now_ns : ``In(48)``, ``In(64)``
@@ -154,7 +155,8 @@ class OrderSide(wiring.Component):
             "order_tx_data": Out(64), "order_tx_control": Out(8),
             "tops": In(stream.Signature(TopOfBook(profile), always_ready=True)),
             "start_cycles": In(48),
-            "tradable": In(profile.symbols), "feed_up": In(1),
+            "tradable": In(profile.symbols), "spoilt": In(profile.symbols),
+            "short_restricted": In(profile.symbols), "feed_up": In(1),
             "context_tag": Out(TAG_BITS), "context": In(MessageContext),
             "now_cycles": In(48), "now_ns": In(64),
             "stock_write": In(1), "stock_index": In(profile.symbol_bits), "stock": In(64),
@@ -189,7 +191,9 @@ class OrderSide(wiring.Component):
             receiver.word.eq(elastic.word), receiver.now_cycles.eq(self.now_cycles),
             receiver.cfg_max_frame_bytes.eq(self.max_frame_bytes),
             decision.start_cycles.eq(self.start_cycles),
-            decision.tradable.eq(self.tradable), decision.feed_up.eq(self.feed_up),
+            decision.tradable.eq(self.tradable), decision.spoilt.eq(self.spoilt),
+            decision.short_restricted.eq(self.short_restricted),
+            decision.feed_up.eq(self.feed_up),
             decision.session_up.eq(session.up), decision.now_ns.eq(self.now_ns),
             session.now_cycles.eq(self.now_cycles), session.now_ns.eq(self.now_ns),
             self.order_tx_data.eq(session.data), self.order_tx_control.eq(session.control),
@@ -347,6 +351,7 @@ class OrderSide(wiring.Component):
         order = session.cfg_order
         for name in ("buy", "sell", "ioc", "day"):
             m.d.comb += order[f"{name}_code"].eq(getattr(self, f"session_order_codes_{name}"))
+        m.d.comb += order.short_code.eq(self.session_order_short_code)
         for name in ("display", "capacity", "sweep", "cross_type"):
             m.d.comb += order[name].eq(getattr(self, f"session_order_terms_{name}"))
         m.d.comb += [

@@ -98,6 +98,7 @@ def OrderRequest(profile: Profile) -> data.StructLayout:  # noqa: N802
         "quantity": 32,
         "price": 32,
         "time_in_force": TimeInForce,
+        "short": 1,                 # ENTER: a sale that must be marked short
         "user_ref_num": 32,         # CANCEL only; an ENTER gets its number in wire order
     })
 
@@ -111,6 +112,7 @@ def OrderSent(profile: Profile) -> data.StructLayout:  # noqa: N802
         "quantity": 32,
         "price": 32,
         "time_in_force": TimeInForce,
+        "short": 1,
         "user_ref_num": 32,
         "egress_cycles": 48,        # core cycle of the frame's Start at the transmitter
     })

@@ -16,6 +16,7 @@ class Check(IntEnum):
     MESSAGE_RATE = 13     #: token bucket is empty
     RESTRICTED = 17       #: symbol is on the restricted list
     HALTED = 19           #: symbol may not be traded now
+    SHORT_SALE = 22       #: short sale at or below the best bid while the price test is active
     BOOK = 31             #: book is stale, incomplete or one-sided, or the feed is unhealthy
     SESSION = 32          #: order session is down
     AGE = 33              #: decision had to wait too long

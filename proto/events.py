@@ -56,6 +56,7 @@ class OrderFlag(IntFlag):
     SELL = 1 << 1      #: sells, or cancels a sale
     DAY = 1 << 2       #: may rest; else immediate-or-cancel
     WAITED = 1 << 3    #: was not judged, or could not leave, at once
+    SHORT = 1 << 4     #: sells more than the position covers and is marked so; orders sent only
 
 
 class StateFlag(IntFlag):

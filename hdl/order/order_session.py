@@ -253,7 +253,7 @@ class OrderSession(wiring.Component):
         m.d.comb += self.sent.valid.eq(started)
         sent = self.sent.p
         for name in ("symbol_index", "tag", "start_cycles", "kind", "side", "quantity", "price",
-                     "time_in_force", "user_ref_num"):
+                     "time_in_force", "short", "user_ref_num"):
             m.d.comb += Value.cast(sent[name]).eq(Value.cast(encoder.held[name]))
         m.d.comb += sent.egress_cycles.eq(self.now_cycles)
 

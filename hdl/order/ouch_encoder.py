@@ -42,7 +42,8 @@ class OuchSettings(data.Struct):
     """
 
     buy_code: 8
-    sell_code: 8            #: ``S`` sell, ``T`` sell short, ``E`` sell short exempt
+    sell_code: 8            #: of a sale that the position covers: ``S`` sell
+    short_code: 8           #: of any other: ``T`` sell short, ``E`` sell short exempt
     ioc_code: 8
     day_code: 8
     display: 8
@@ -246,7 +247,8 @@ class OuchEncoder(wiring.Component):
         fields = {
             "message_type": [C(type_code(_ENTER), 8)],
             "user_ref_num": octets(number),
-            "side": [Mux(held.side == Side.BUY, cfg.buy_code, cfg.sell_code)],
+            "side": [Mux(held.side == Side.BUY, cfg.buy_code,
+                         Mux(held.short, cfg.short_code, cfg.sell_code))],
             "quantity": octets(held.quantity),
             "symbol": _lanes(name),
             "price": [*[C(0, 8)] * 4, *octets(held.price)],

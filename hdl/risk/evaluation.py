@@ -11,6 +11,7 @@ from hdl.risk.open_orders import OpenOrders
 from hdl.risk.order_quantity import OrderQuantity
 from hdl.risk.order_value import OrderValue
 from hdl.risk.price_collar import PriceCollar
+from hdl.risk.short_sale import ShortSale
 from hdl.risk.worst_position import WorstPosition
 from proto.checks import Check
 
@@ -62,12 +63,14 @@ class Evaluation(wiring.Component):
         Own orders of the symbol.
     slot_free : ``In(1)``
         The table of own orders can take another order.
-    reference, halted, unusable : ``In``
+    reference, best_bid, halted, unusable, price_test : ``In``
         Book of the symbol.
     orders : ``In(OrderTerms)``
         Orders to judge, of the symbol of the cycle before.
     judged : ``Out(OrderPair(profile))``
         The orders that the results concern.
+    short : ``Out(1)``
+        The sale must be marked short.
     failed : ``Out(2)``
         By side: at least one check failed.
     masks : ``Out(data.ArrayLayout(64, 2))``
@@ -87,10 +90,11 @@ class Evaluation(wiring.Component):
             "loaded": In(1),
             "exposure": In(Exposure),
             "slot_free": In(1),
-            "reference": In(32),
-            "halted": In(1), "unusable": In(1),
+            "reference": In(32), "best_bid": In(32),
+            "halted": In(1), "unusable": In(1), "price_test": In(1),
             "orders": In(OrderTerms),
             "judged": Out(OrderPair(profile)),
+            "short": Out(1),
             "failed": Out(2),
             "masks": Out(data.ArrayLayout(64, 2)),
             "state": Out(EvaluationState),
@@ -103,7 +107,10 @@ class Evaluation(wiring.Component):
         known = Signal(EvaluationState, reset_less=True)
         limits = Signal(LimitRow, reset_less=True)
         flags = Signal(5, reset_less=True)
+        best_bid = Signal(32, reset_less=True)
+        price_test = Signal(reset_less=True)
         m.d.sync += [
+            best_bid.eq(self.best_bid), price_test.eq(self.price_test),
             known.reference.eq(self.reference),
             known.worst_long.eq(self.exposure.worst_long),
             known.worst_short.eq(self.exposure.worst_short),
@@ -120,6 +127,7 @@ class Evaluation(wiring.Component):
             proposal.sell_quantity.eq(orders.sell_quantity),
             proposal.buy_oversize.eq(orders.buy_quantity[QUANTITY_BITS:].any()),
             proposal.sell_oversize.eq(orders.sell_quantity[QUANTITY_BITS:].any()),
+            proposal.best_bid.eq(best_bid), proposal.price_test.eq(price_test),
             *[proposal[name].eq(known[name]) for name, _ in EvaluationState],
             Value.cast(proposal.limits).eq(Value.cast(limits)),
         ]
@@ -134,8 +142,10 @@ class Evaluation(wiring.Component):
         # The checks. Those that need one cycle are joined in the next, so that the slower ones find
         # one bit a side beside them.
         quick, slow = {}, {}
+        short_sale = ShortSale()
         for results, components in (
-                (quick, {Check.QUANTITY: OrderQuantity(), Check.OPEN_ORDERS: OpenOrders()}),
+                (quick, {Check.QUANTITY: OrderQuantity(), Check.OPEN_ORDERS: OpenOrders(),
+                         Check.SHORT_SALE: short_sale}),
                 (slow, {Check.VALUE: OrderValue(), Check.COLLAR: PriceCollar(),
                         Check.POSITION: WorstPosition()})):
             for check, component in components.items():
@@ -156,6 +166,8 @@ class Evaluation(wiring.Component):
                          for check, result in results.items()]
             m.d.comb += self.failed[side].eq(Cat(
                 any_quick[side], *[result[side] for result in slow.values()]).any())
+
+        m.d.comb += self.short.eq(delayed(short_sale.short, 1, "short"))
 
         # Orders and state go along.
         m.d.comb += self.judged.symbol_index.eq(

@@ -83,8 +83,9 @@ class RiskGate(wiring.Component):
         Own orders of the symbol.
     absorbed : ``In(1)``
         Pulse: the last reservation shows in `exposure` from this cycle on.
-    tradable, feed_up : ``In``
-        Symbols that may be traded; the feed is healthy.
+    tradable, spoilt, short_restricted, feed_up : ``In``
+        Symbols that may be traded, whose book is stale or incomplete, and whose short sales are
+        restricted; the feed is healthy.
     session_up, armed, killed : ``In(1)``
         Flags.
     now_ns : ``In(64)``
@@ -120,7 +121,8 @@ class RiskGate(wiring.Component):
             "limits": In(LimitRow), "limits_loaded": In(1), "limits_version": In(16),
             "exposure": In(Exposure), "slot_free": In(1),
             "absorbed": In(1),
-            "tradable": In(profile.symbols), "feed_up": In(1),
+            "tradable": In(profile.symbols), "spoilt": In(profile.symbols),
+            "short_restricted": In(profile.symbols), "feed_up": In(1),
             "session_up": In(1), "armed": In(1), "killed": In(1),
             "now_ns": In(64),
             "cfg_hold_ns": In(32), "cfg_interval_ns": In(32), "cfg_burst_ns": In(32),
@@ -157,17 +159,21 @@ class RiskGate(wiring.Component):
         # What was judged leaves, whatever the intent says of it.
         judged = judge.judged
         direct = Signal(OrderRequest(self.profile))
-        m.d.comb += [direct[name].eq(intent[name]) for name, _ in OrderRequest(self.profile)]
+        common = [name for name, _ in OrderRequest(self.profile) if name != "short"]
+        m.d.comb += [direct[name].eq(intent[name]) for name in common]
         m.d.comb += [
             direct.kind.eq(IntentKind.ENTER),
+            direct.short.eq(selling & judge.short),
             direct.symbol_index.eq(judged.symbol_index),
             direct.price.eq(Mux(selling, judged.sell_price, judged.buy_price)),
             direct.quantity.eq(Mux(selling, judged.sell_quantity, judged.buy_quantity)),
         ]
+        out_short = Signal(reset_less=True)
+        m.d.comb += self.requests.p.short.eq(Mux(offered, out_short, direct.short))
         m.d.comb += [
             Value.cast(self.requests.p[name]).eq(
                 Mux(offered, Value.cast(out[name]), Value.cast(direct[name])))
-            for name, _ in OrderRequest(self.profile)]
+            for name in common]
 
         # No verdict on an ENTER while what it would be judged by may still change because of an
         # order that has left, nor after reset, when the checks hold nothing that was judged.
@@ -212,6 +218,7 @@ class RiskGate(wiring.Component):
         # What waits is judged a cycle later than what arrives: it has time, the other has not.
         known = Signal()          # the next three concern the slot
         slot_fails = Signal(reset_less=True)
+        slot_short = Signal(reset_less=True)
         slot_mask = Signal(64, reset_less=True)
         with m.If(arrives):
             m.d.sync += pending.eq(Evaluation.latency)
@@ -220,6 +227,7 @@ class RiskGate(wiring.Component):
         m.d.sync += [
             known.eq(enter_held & quiet & (pending == 0) & stages[-1]),
             slot_fails.eq(judge.failed.bit_select(Value.cast(slot.side), 1)),
+            slot_short.eq(judge.short & Value.cast(slot.side)),
             slot_mask.eq(self._mask(judge, slot)),
         ]
 
@@ -271,6 +279,7 @@ class RiskGate(wiring.Component):
                 ~taken & self.session_up & (out.kind == IntentKind.CANCEL))
         with m.Else():
             m.d.sync += offered.eq(slot_passes | cancel_taken)
+        m.d.sync += out_short.eq(slot_short & ~(sweep & ~offered))
         out_state = Signal(EvaluationState, reset_less=True)
         m.d.sync += Value.cast(out_state).eq(Value.cast(judge.state))
 
@@ -331,7 +340,7 @@ class RiskGate(wiring.Component):
         return Mux(Value.cast(intent.side), judge.masks[1], judge.masks[0])
 
     def _checks(self, m, slot, enter_held, transfer):
-        """Join the checks; return the evaluation, whether its stages hold the slot, and the rate."""
+        """Join the checks; return evaluation, whether its stages hold the slot, and rate."""
         m.submodules.books = books = BookState(self.profile)
         m.submodules.evaluation = judge = Evaluation(self.profile)
         m.submodules.message_rate = rate = MessageRate()
@@ -340,6 +349,8 @@ class RiskGate(wiring.Component):
             books.tops.valid.eq(self.tops.valid),
             Value.cast(books.tops.p).eq(Value.cast(self.tops.p)),
             books.tradable.eq(self.tradable),
+            books.spoilt.eq(self.spoilt),
+            books.short_restricted.eq(self.short_restricted),
             books.feed_up.eq(self.feed_up),
             books.symbol_index.eq(self.symbol_index),
             judge.symbol_index.eq(self.symbol_index),
@@ -348,6 +359,8 @@ class RiskGate(wiring.Component):
             Value.cast(judge.exposure).eq(Value.cast(self.exposure)),
             judge.slot_free.eq(self.slot_free),
             judge.reference.eq(books.reference),
+            judge.best_bid.eq(books.best_bid),
+            judge.price_test.eq(books.price_test),
             judge.halted.eq(books.halted),
             judge.unusable.eq(books.unusable),
             rate.now_ns.eq(self.now_ns),

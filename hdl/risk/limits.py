@@ -44,6 +44,8 @@ Proposal = data.StructLayout({
     "buy_quantity": QUANTITY_BITS, "sell_quantity": QUANTITY_BITS,
     "buy_oversize": 1, "sell_oversize": 1,     # the quantity has bits beyond its field
     "reference": 32,                           # mid of the book, rounded down
+    "best_bid": 32,
+    "price_test": 1,                           # short sales are restricted
     "worst_long": signed(WORST_BITS), "worst_short": signed(WORST_BITS),
     "open_orders": OPEN_ORDER_BITS,            # saturated
     "limits": LimitRow,

@@ -45,8 +45,8 @@ class DecisionPath(wiring.Component):
     -------
     tops, start_cycles : ``In``
         Best bid and offer after each event, and the stamp of the frame that caused it.
-    tradable, feed_up, session_up : ``In``
-        Symbols that may be traded; the feed is healthy; the order session can take orders.
+    tradable, spoilt, short_restricted, feed_up, session_up : ``In``
+        See :class:`RiskGate`; the order session can take orders.
     now_ns : ``In(64)``
         Hardware time.
     requests : ``Out(stream.Signature(OrderRequest(profile)))``
@@ -92,7 +92,8 @@ class DecisionPath(wiring.Component):
         super().__init__({
             "tops": In(stream.Signature(TopOfBook(profile), always_ready=True)),
             "start_cycles": In(48),
-            "tradable": In(profile.symbols), "feed_up": In(1), "session_up": In(1),
+            "tradable": In(profile.symbols), "spoilt": In(profile.symbols),
+            "short_restricted": In(profile.symbols), "feed_up": In(1), "session_up": In(1),
             "now_ns": In(64),
             "requests": Out(stream.Signature(OrderRequest(profile))),
             "sent": In(stream.Signature(OrderSent(profile), always_ready=True)),
@@ -183,8 +184,8 @@ class DecisionPath(wiring.Component):
         wiring.connect(m, gate.requests, wiring.flipped(self.requests))
         feed(self.tops, gate.tops)
         feed(gate.verdicts, self.verdicts)
-        same("tradable feed_up session_up now_ns cfg_hold_ns cfg_interval_ns cfg_burst_ns "
-             "stat_waited stat_reserved_wait", gate)
+        same("tradable spoilt short_restricted feed_up session_up now_ns cfg_hold_ns "
+             "cfg_interval_ns cfg_burst_ns stat_waited stat_reserved_wait", gate)
         candidate = candidates.candidates.p
         m.d.comb += [
             gate.orders_symbol.eq(candidates.next_symbol),

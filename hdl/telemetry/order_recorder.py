@@ -13,7 +13,15 @@ from hdl.risk.gate import Verdict
 from hdl.telemetry.event_ring import EventRing
 from hdl.telemetry.refusal_journal import RefusalJournal, order_flags
 from proto import events
-from proto.events import EVENT_BYTES, HEADER, NO_SYMBOL, SCHEMA_VERSION, EventKind, StateFlag
+from proto.events import (
+    EVENT_BYTES,
+    HEADER,
+    NO_SYMBOL,
+    SCHEMA_VERSION,
+    EventKind,
+    OrderFlag,
+    StateFlag,
+)
 
 __all__ = ["OrderRecorder", "TradingState"]
 
@@ -238,7 +246,8 @@ class OrderRecorder(wiring.Component):
                 Value.cast(began).eq(Value.cast(sent)),
                 score.eq(verdict.intent.score), epoch.eq(verdict.intent.epoch),
                 version.eq(verdict.limits_version),
-                flags.eq(order_flags(sent, waited=verdict.waited)),
+                flags.eq(order_flags(sent, waited=verdict.waited)
+                         | Mux(sent.short, int(OrderFlag.SHORT), 0)),
                 decision.eq(Mux(sent.start_cycles == 0, 0, intent_cycle)),
             ]
         latency = Signal(48, reset_less=True)

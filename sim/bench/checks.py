@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 
 from proto.checks import Check
-from proto.wire.itch50 import Side, TradingState
+from proto.wire.itch50 import RegShoAction, Side, TradingState
 from sim.appliance import Appliance
-from sim.bench.flow import OrderFlow, Symbol, trading_action
+from sim.bench.flow import OrderFlow, Symbol, price_test, trading_action
 from sim.bench.trading import Trading
 from sim.errors import SimulationError
 from sim.order_entry import LimitSettings, StrategySettings, arm
@@ -48,6 +48,8 @@ class CheckTour:
         self._flow = flow
         self._first, self._second = trading.symbols[:2]
         self._limits = LimitSettings()
+        self._strategy = StrategySettings(
+            buy_threshold=_THRESHOLD, sell_threshold=_HIGH_THRESHOLD, quantity=_QUANTITY)
         self._offers: dict[int, int] = {}
         self._buys: dict[int, int] = {}
         self._seen = 0
@@ -61,11 +63,9 @@ class CheckTour:
             If one that should fail does not, or an order is refused that should leave.
         """
         trading, appliance = self._trading, self._appliance
-        strategy = StrategySettings(buy_threshold=_THRESHOLD, sell_threshold=_HIGH_THRESHOLD,
-                                    quantity=_QUANTITY)
         for index, symbol in enumerate((self._first, self._second)):
             appliance.commit_row("limits", index, asdict(self._limits))
-            appliance.commit_row("strategy", index, asdict(strategy))
+            appliance.commit_row("strategy", index, asdict(self._strategy))
             trading.publish(self._level(symbol))
         trading.settle()
         if not arm(appliance):
@@ -88,9 +88,29 @@ class CheckTour:
         self._provoke(Check.DISARMED, lambda: command(appliance, "disarm"), self._arm)
         self._provoke(Check.HALTED, lambda: self._state(TradingState.HALTED),
                       lambda: self._state(TradingState.TRADING))
+        self._short_sale()
         self._provoke(Check.KILLED, lambda: command(appliance, "kill"), self._clear)
         self._waiting_orders()
         return [check for check in Check if self._seen & check.mask]
+
+    def _short_sale(self) -> None:
+        """Let the first symbol sell at the best bid, without a position, under the price test."""
+        trading, symbol = self._trading, self._first
+        self._load_position()
+        self._appliance.commit_row("strategy", 0, asdict(replace(
+            self._strategy, buy_threshold=_HIGH_THRESHOLD, sell_threshold=_THRESHOLD)))
+        trading.publish([price_test(symbol, RegShoAction.RESTRICTION_STARTS)])
+        trading.settle()
+        trading.failed_checks = 0
+        trading.publish([
+            self._flow.add(symbol, Side.SELL, symbol.centre + _TICK, _LOPSIDED_SHARES)])
+        heavy = self._flow.newest
+        self._finish(Check.SHORT_SALE)
+        trading.publish([self._flow.delete(heavy)])
+        trading.settle()
+        self._appliance.commit_row("strategy", 0, asdict(self._strategy))
+        trading.publish([price_test(symbol, RegShoAction.NO_PRICE_TEST)])
+        trading.settle()
 
     def _waiting_orders(self) -> None:
         """Provoke the checks that only an order fails that had to wait for another one."""

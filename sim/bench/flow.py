@@ -10,7 +10,7 @@ from proto.wire.itch50 import Side
 from proto.wire.message import Message, Value
 
 __all__ = ["Kind", "OrderFlow", "Packer", "RestingOrder", "Symbol", "directory", "kind_of",
-           "trading_action"]
+           "price_test", "trading_action"]
 
 _START_NS = 34_200_000_000_000
 _LARGEST_SHARES = 1000
@@ -262,12 +262,13 @@ def _packers(symbols: Sequence[Symbol]) -> dict[tuple[Kind, int], Packer]:
 
 
 def directory(symbols: Sequence[Symbol]) -> list[bytes]:
-    """Return the messages that open a day: market hours, and each symbol trades."""
+    """Return the messages that open a day: market hours, each symbol trades, also short."""
     return [
         itch50.SYSTEM_EVENT.encode({
             "stock_locate": 0, "tracking_number": 0, "timestamp": _START_NS,
             "event_code": itch50.EventCode.START_OF_MARKET_HOURS}),
-        *(trading_action(symbol, itch50.TradingState.TRADING) for symbol in symbols)]
+        *(trading_action(symbol, itch50.TradingState.TRADING) for symbol in symbols),
+        *(price_test(symbol, itch50.RegShoAction.NO_PRICE_TEST) for symbol in symbols)]
 
 
 def trading_action(symbol: Symbol, state: itch50.TradingState) -> bytes:
@@ -276,3 +277,9 @@ def trading_action(symbol: Symbol, state: itch50.TradingState) -> bytes:
         "stock_locate": symbol.locate, "tracking_number": 0, "timestamp": _START_NS,
         "stock": symbol.name, "trading_state": state, "reserved": "", "reason": ""})
 
+
+def price_test(symbol: Symbol, action: itch50.RegShoAction) -> bytes:
+    """Return the message that starts or ends a symbol's price test of short sales."""
+    return itch50.REG_SHO_RESTRICTION.encode({
+        "stock_locate": symbol.locate, "tracking_number": 0, "timestamp": _START_NS,
+        "stock": symbol.name, "reg_sho_action": action})

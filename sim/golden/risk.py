@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-__all__ = ["Book", "Exposure", "Flags", "Limits", "MessageRate", "mask"]
+__all__ = ["Book", "Exposure", "Flags", "Limits", "MessageRate", "mask",
+           "sells_short"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,7 @@ class Book:
     ask: int
     usable: bool = True
     tradable: bool = True
+    price_test: bool = False
 
     @property
     def reference(self) -> int:
@@ -59,8 +61,8 @@ def mask(side: int, price: int, quantity: int, limits: Limits | None, book: Book
     """Return the mask of failed checks of an order; bit n-1 is check n.
 
     A quantity of 2**20 or more fails the checks of quantity, value and position, whatever the
-    limits. Without limits, which of the checks 1, 2, 4, 9, 12 and 17 fail is not defined: only
-    check 58 is returned.
+    limits, and no position covers it. Without limits, which of the checks 1, 2, 4, 9, 12 and 17
+    fail is not defined: only check 58 is returned, and 22.
     """
     failed: set[int] = set()
     if limits is None:
@@ -83,12 +85,19 @@ def mask(side: int, price: int, quantity: int, limits: Limits | None, book: Book
             failed.add(12)
         if limits.restricted:
             failed.add(17)
+    short_sale = side == 1 and sells_short(quantity, exposure)
     for number, fails in ((13, flags.rate_exceeded), (19, not book.tradable),
+                          (22, short_sale and book.price_test and price <= book.bid),
                           (31, not book.usable), (32, not flags.session_up),
                           (56, not flags.armed), (57, flags.killed)):
         if fails:
             failed.add(number)
     return sum(1 << number - 1 for number in failed)
+
+
+def sells_short(quantity: int, exposure: Exposure) -> bool:
+    """Return whether a sale is beyond the position less what open orders may sell of it."""
+    return quantity > exposure.worst_short or quantity >= 2**20
 
 
 @dataclass

@@ -39,7 +39,8 @@ SETTINGS = {
     "symbol": _lanes(SYMBOL, 8), "symbol_index": 0, "symbol_write": 1,
 }
 _ORDER = {
-    "buy_code": ord("B"), "sell_code": ord("S"), "ioc_code": ord("3"), "day_code": ord("0"),
+    "buy_code": ord("B"), "sell_code": ord("S"), "short_code": ord("T"),
+    "ioc_code": ord("3"), "day_code": ord("0"),
     "display": ord("Y"), "capacity": ord("P"), "sweep": ord("N"), "cross_type": ord("N"),
     "cl_ord_id": _lanes("TW000000000000", 14), "cl_ord_id_hex": 1,
 }

@@ -78,7 +78,8 @@ def reservations(m, dut, started):
 
 def limits(m, dut, started):
     """With settings that do not change, an order that is offered is within its limits."""
-    for name in ("limits", "limits_loaded", "exposure", "slot_free", "tradable", "feed_up"):
+    for name in ("limits", "limits_loaded", "exposure", "slot_free", "tradable", "spoilt",
+                 "feed_up"):
         value = Value.cast(getattr(dut, name))
         with m.If(started):
             m.d.comb += Assume(value == past(m, value, f"past_{name}"))
@@ -96,6 +97,8 @@ def limits(m, dut, started):
             Assert(~row.restricted),
             Assert(dut.limits_loaded & dut.slot_free & dut.feed_up),
             Assert(dut.tradable.bit_select(request.symbol_index, 1)),
+            Assert(~dut.spoilt.bit_select(request.symbol_index, 1)),
+            Assert(request.short == (selling & (short < 0))),
         ]
 
 

@@ -56,6 +56,8 @@ class Market:
         self.send([b"S" + bytes(10) + b"Q"])
         self.send([b"H" + struct.pack(">HH6x", n, 0) + f"SYM{n}".encode().ljust(8) + b"T" + bytes(5)
                    for n in range(1, symbols + 1)])
+        self.send([b"Y" + struct.pack(">HH6x", n, 0) + f"SYM{n}".encode().ljust(8) + b"0"
+                   for n in range(1, symbols + 1)])
 
     def frames(self, messages: list[bytes]) -> list[bytes]:
         """Return the frames of the next messages."""

@@ -134,9 +134,10 @@ class SessionBench:
             "sequence": lanes(b"%20d" % 1), "heartbeat_ns": 1_000_000_000,
             "peer_timeout_ns": 15_000_000_000,
             "order": {
-                "buy_code": ord("B"), "sell_code": ord("S"), "ioc_code": ord("3"),
-                "day_code": ord("0"), "display": ord("Y"), "capacity": ord("P"), "sweep": ord("N"),
-                "cross_type": ord("N"), "cl_ord_id": lanes(b"TW000000000000"),
+                "buy_code": ord("B"), "sell_code": ord("S"), "short_code": ord("T"),
+                "ioc_code": ord("3"), "day_code": ord("0"), "display": ord("Y"),
+                "capacity": ord("P"), "sweep": ord("N"), "cross_type": ord("N"),
+                "cl_ord_id": lanes(b"TW000000000000"),
                 "cl_ord_id_hex": 1, "firm_enable": 0, "firm": 0,
             },
             "enable": 1, **self.settings,

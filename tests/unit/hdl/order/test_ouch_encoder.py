@@ -29,7 +29,8 @@ def lanes(text: bytes) -> int:
 
 
 SETTINGS = {
-    "buy_code": ord("B"), "sell_code": ord("T"), "ioc_code": ord("3"), "day_code": ord("0"),
+    "buy_code": ord("B"), "sell_code": ord("S"), "short_code": ord("T"),
+    "ioc_code": ord("3"), "day_code": ord("0"),
     "display": ord("Y"), "capacity": ord("A"), "sweep": ord("N"), "cross_type": ord("N"),
     "cl_ord_id": lanes(b"H8FUB8IV      "), "cl_ord_id_hex": 0, "firm_enable": 1,
     "firm": lanes(b"LIME"),
@@ -142,7 +143,8 @@ def decode(frame: bytes):
 
 def enter(**fields):
     return {"symbol_index": 3, "kind": IntentKind.ENTER, "side": Side.SELL, "quantity": 225,
-            "price": 630200, "time_in_force": TimeInForce.DAY, "user_ref_num": 0, **fields}
+            "price": 630200, "time_in_force": TimeInForce.DAY, "short": 1, "user_ref_num": 0,
+            **fields}
 
 
 def test_captured_enter_order_comes_out_byte_for_byte():
@@ -166,7 +168,7 @@ def test_random_orders_are_right_for_scapy_and_struct(firm):
     rng = random.Random(firm)
     names = [(n, rng.choice([b"AAPL", b"A", b"ZVZZT", b"BRKA.ABC"]).ljust(8)) for n in range(16)]
     settings = {**SETTINGS, "firm_enable": firm, "cl_ord_id": lanes(b"TICKWIabcdefgh"),
-                "cl_ord_id_hex": 1, "sell_code": ord("S")}
+                "cl_ord_id_hex": 1, "short_code": ord("E")}
     requests = []
     for _ in range(60):
         requests.append({
@@ -174,7 +176,8 @@ def test_random_orders_are_right_for_scapy_and_struct(firm):
             "kind": rng.choice([IntentKind.ENTER, IntentKind.ENTER, IntentKind.CANCEL]),
             "side": rng.choice(list(Side)), "quantity": rng.choice([1, 100, rng.getrandbits(32)]),
             "price": rng.choice([1, 0xFFFFFFFF, rng.getrandbits(32)]),
-            "time_in_force": rng.choice(list(TimeInForce)), "user_ref_num": rng.getrandbits(32)})
+            "time_in_force": rng.choice(list(TimeInForce)), "short": rng.getrandbits(1),
+            "user_ref_num": rng.getrandbits(32)})
     frames, _, _, _ = send(requests, settings=settings, number=0xFFFFFF00 - 7, names=names,
                            gaps=(0, 3, 0, 20, 11), numbers=(0xFFFFFF80, 0xFFFF0000))
     number, sequence = 0xFFFFFF00 - 7, 0xFFFFFF80
@@ -186,8 +189,9 @@ def test_random_orders_are_right_for_scapy_and_struct(firm):
         if request["kind"] == IntentKind.CANCEL:
             expected = b"\x00\x0aUX" + request["user_ref_num"].to_bytes(4, "big") + bytes(4)
         else:
+            side = b"B" if request["side"] == Side.BUY else b"E" if request["short"] else b"S"
             expected = b"".join([
-                b"UO", number.to_bytes(4, "big"), b"SB"[request["side"] == Side.BUY:][:1],
+                b"UO", number.to_bytes(4, "big"), side,
                 request["quantity"].to_bytes(4, "big"), names[request["symbol_index"]][1],
                 request["price"].to_bytes(8, "big"),
                 b"3" if request["time_in_force"] == TimeInForce.IOC else b"0",

@@ -9,7 +9,7 @@ from hdl.profile import PROFILES
 from hdl.risk.evaluation import Evaluation
 from hdl.risk.gate import RiskGate
 from proto.checks import Check, failed_checks
-from sim.golden.risk import Book, Exposure, Flags, Limits, mask
+from sim.golden.risk import Book, Exposure, Flags, Limits, mask, sells_short
 from tests.support.streams import run
 
 PROFILE = PROFILES["bench"]
@@ -24,7 +24,8 @@ NO_ORDERS = Exposure()
 OPEN = Flags()
 
 
-def set_all(ctx, dut, limits=LIMITS, exposure=NO_ORDERS, flags=OPEN, tradable=True):
+def set_all(ctx, dut, limits=LIMITS, exposure=NO_ORDERS, flags=OPEN, tradable=True,
+            price_test=False):
     """Set every level that the gate sees."""
     if limits is not None:
         ctx.set(dut.limits, {name: int(getattr(limits, name)) for name in vars(limits)})
@@ -38,6 +39,7 @@ def set_all(ctx, dut, limits=LIMITS, exposure=NO_ORDERS, flags=OPEN, tradable=Tr
     ctx.set(dut.armed, flags.armed)
     ctx.set(dut.killed, flags.killed)
     ctx.set(dut.tradable, tradable << SYMBOL)
+    ctx.set(dut.short_restricted, price_test << SYMBOL)
     ctx.set(dut.feed_up, 1)
     ctx.set(dut.cfg_hold_ns, HOLD_NS)
     ctx.set(dut.cfg_interval_ns, not flags.rate_exceeded)
@@ -87,7 +89,7 @@ async def send(ctx, dut, intent):
 
 
 async def judge(ctx, dut, side, price, quantity, *, waits=False):
-    """Send an intent; return (cycles to the request or None, verdict).
+    """Send an intent; return (cycles to the request or None, verdict, request).
 
     One that waits comes in the cycle after a reservation was absorbed.
     """
@@ -98,7 +100,7 @@ async def judge(ctx, dut, side, price, quantity, *, waits=False):
     ctx.set(dut.absorbed, 0)
     ctx.set(dut.intents.payload, intent_of(side, price, quantity))
     ctx.set(dut.intents.valid, 1)
-    left = None
+    left = request = None
     for cycle in range(20):
         if cycle == 1:
             ctx.set(dut.intents.valid, 0)
@@ -121,7 +123,7 @@ async def judge(ctx, dut, side, price, quantity, *, waits=False):
                 await ctx.tick()
                 ctx.set(dut.absorbed, 0)
                 await ctx.tick().repeat(Evaluation.latency)
-            return left, verdict
+            return left, verdict, request
         await ctx.tick()
     raise AssertionError("no verdict")
 
@@ -139,6 +141,12 @@ def limit_cases():
             yield side, reference + (1, -1)[side] * 9000 + d, 1, Limits(
                 **{**vars(LIMITS), "collar_minimum": 9000})
             yield side, 500_000, 1, LIMITS, BOOK, Exposure(open_orders=4 + d)
+        # Covered or not, on either side of the best bid, with and without the price test.
+        for test in (True, False):
+            book = Book(**{**vars(BOOK), "price_test": test})
+            for price in (BOOK.bid - 1, BOOK.bid, BOOK.bid + 1):
+                yield 1, price, 500, LIMITS, book, Exposure(worst_short=500 + d)
+                yield 0, price, 500, LIMITS, book, Exposure(worst_short=500 + d)
         yield 0, 500_000, 500, LIMITS, BOOK, Exposure(worst_long=4500 + d, worst_short=-9999)
         yield 1, 500_000, 500, LIMITS, BOOK, Exposure(worst_short=-3500 + d, worst_long=9999)
     for side in range(2):
@@ -170,16 +178,18 @@ def test_every_check_at_its_limit(waits):
         for side, price, quantity, limits, *rest in limit_cases():
             book = rest[0] if rest else BOOK
             exposure = rest[1] if len(rest) > 1 else Exposure()
-            set_all(ctx, dut, limits, exposure)
+            set_all(ctx, dut, limits, exposure, price_test=book.price_test)
             await publish(ctx, dut, book)
             wanted = mask(side, price, quantity, limits, book, exposure, Flags())
-            left, verdict = await judge(ctx, dut, side, price, quantity, waits=waits)
+            left, verdict, request = await judge(ctx, dut, side, price, quantity, waits=waits)
             assert failed_checks(verdict.mask) == failed_checks(wanted), (side, price, quantity)
+            if not wanted:
+                assert request.short == (side == 1 and sells_short(quantity, exposure))
             assert left == (None if wanted else (Evaluation.latency + 3) * waits)
             assert (verdict.state.reference, verdict.state.worst_long, verdict.state.worst_short,
                     verdict.state.open_orders) == (
                 book.reference, exposure.worst_long, exposure.worst_short, exposure.open_orders)
-            for number in (1, 2, 4, 9, 12, 17, 31):
+            for number in (1, 2, 4, 9, 12, 17, 22, 31):
                 seen.setdefault(number, set()).add(bool(wanted >> number - 1 & 1))
 
     run(dut, check)
@@ -210,14 +220,15 @@ def test_masks_of_random_orders_equal_the_model(seed):
                           killed=rng.random() < 0.1, rate_exceeded=rng.random() < 0.1)
             bid = rng.getrandbits(rng.randint(10, 32))
             book = Book(bid=bid, ask=min(bid + rng.getrandbits(12), 2**32 - 1),
-                        usable=rng.random() < 0.95, tradable=rng.random() < 0.95)
-            set_all(ctx, dut, limits, exposure, flags, book.tradable)
+                        usable=rng.random() < 0.95, tradable=rng.random() < 0.95,
+                        price_test=rng.random() < 0.3)
+            set_all(ctx, dut, limits, exposure, flags, book.tradable, book.price_test)
             await publish(ctx, dut, book)
             side, waits = rng.randrange(2), rng.random() < 0.3
             price = max(0, min(2**32 - 1, book.reference + rng.randint(-2**14, 2**14)))
             quantity = rng.getrandbits(rng.choice([3, 8, 15, 20, 32]))
             wanted = mask(side, price, quantity, limits, book, exposure, flags)
-            _, verdict = await judge(ctx, dut, side, price, quantity, waits=waits)
+            _, verdict, _ = await judge(ctx, dut, side, price, quantity, waits=waits)
             got = verdict.mask
             if limits is None:
                 got &= ~sum(1 << n - 1 for n in (1, 2, 4, 9, 12, 17))
@@ -451,5 +462,23 @@ def test_a_cancel_of_the_strategy_takes_two_cycles():
         assert not ctx.get(dut.requests.valid)
         await ctx.tick()
         assert ctx.get(dut.requests.valid) and RiskGate.cancel_latency == 2
+
+    run(dut, check)
+
+
+def test_a_book_that_is_spoilt_after_its_last_event_fails_check_31():
+    dut = RiskGate(PROFILE)
+
+    async def check(ctx):
+        set_all(ctx, dut)
+        ctx.set(dut.requests.ready, 1)
+        await publish(ctx, dut, BOOK)
+        ctx.set(dut.spoilt, 1 << SYMBOL)
+        await ctx.tick()
+        left, verdict, _ = await judge(ctx, dut, 0, 500_000, 10)
+        assert left is None and failed_checks(verdict.mask) == (Check.BOOK,)
+        ctx.set(dut.spoilt, ~(1 << SYMBOL))
+        await ctx.tick()
+        assert (await judge(ctx, dut, 0, 500_000, 10))[0] == 0
 
     run(dut, check)
