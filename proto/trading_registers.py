@@ -123,7 +123,7 @@ SESSION = Block(name="session", base=0x0900, description="The order session: TCP
           buy=("B", "Code of a buy."), sell=("S", "Code of a sale that the position covers."),
           ioc=("3", "Code of immediate-or-cancel."), day=("0", "Code of a day order.")),
     codes("order_short", "OUCH code of side of a sale that the position does not cover.",
-          code=("T", "T sells short, E short exempt.")),
+          code=("T", "Side of a sale that the position does not cover: T or E.")),
     codes("order_terms", "OUCH codes that every order has.",
           display=("Y", "Display."), capacity=("P", "Capacity."),
           sweep=("N", "InterMarket Sweep Eligibility."), cross_type=("N", "Cross type.")),
