@@ -15,7 +15,7 @@ from proto.checks import Check, failed_checks
 from sim.golden.feature import Features, Touch
 from sim.golden.model import linear_score
 from sim.golden.own_orders import OwnOrders
-from sim.golden.risk import Book, Exposure, Flags, Limits, mask
+from sim.golden.risk import Book, Exposure, Flags, Limits, mask, sells_short
 from sim.golden.strategy import Parameters, Strategy
 from tests.support.streams import run
 
@@ -244,9 +244,11 @@ def test_a_session_equals_the_chain_of_models(seed):
         for symbol in range(4)}
     features, strategy, own = Features(), Strategy(rows), OwnOrders()
     outcomes: dict[object, int] = {}
+    tested = {1, 2}     # short sales are restricted
 
     async def check(ctx):
         await set_up(ctx, dut, rows)
+        ctx.set(dut.short_restricted, sum(1 << symbol for symbol in tested))
         number = 1
         price = 500_000
         for _ in range(110):
@@ -279,11 +281,12 @@ def test_a_session_equals_the_chain_of_models(seed):
                 outcomes[None] = outcomes.get(None, 0) + 1
                 continue
             exposure = own.exposure(symbol)
+            risk = Exposure(worst_long=exposure.worst_long, worst_short=exposure.worst_short,
+                            open_orders=sum(exposure.count))
             wanted = 0 if intent.kind == "CANCEL" else mask(
                 intent.side, intent.price, intent.quantity, LIMITS,
-                Book(bid=touch.bid_price, ask=touch.ask_price, usable=touch.usable),
-                Exposure(worst_long=exposure.worst_long, worst_short=exposure.worst_short,
-                         open_orders=sum(exposure.count)), Flags())
+                Book(bid=touch.bid_price, ask=touch.ask_price, usable=touch.usable,
+                     price_test=symbol in tested), risk, Flags())
             assert failed_checks(verdict.mask) == failed_checks(wanted)
             outcomes[intent.kind, wanted] = outcomes.get((intent.kind, wanted), 0) + 1
             if wanted:
@@ -298,6 +301,7 @@ def test_a_session_equals_the_chain_of_models(seed):
                 assert request.user_ref_num == intent.reference
                 continue
             assert (request.quantity, request.price) == (intent.quantity, intent.price)
+            assert request.short == (intent.side == 1 and sells_short(intent.quantity, risk))
             own.sent(number, symbol, intent.side, intent.quantity, intent.price, intent.day)
             key = symbol, intent.side
             strategy.absorbed(*key)
