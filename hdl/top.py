@@ -103,7 +103,7 @@ class Top(wiring.Component):
     idle : ``Out(1)``
         Nothing is seen in the feed path.
     calm : ``Out(1)``
-        The same, whatever records wait to be taken.
+        The same, and no sweep over the own orders goes on, whatever records wait to be taken.
     events_waiting : ``Out(1)``
         A record waits to be taken, by a host or at `events_payload`.
     now_cycles : ``Out(48)``
@@ -241,7 +241,8 @@ class Top(wiring.Component):
             status.cfg_trading_events.eq(csr.feed_trading_events),
             recorder.trading_state.eq(status.flags),
             self.feed_ready.eq(status.feed_ready),
-            self.idle.eq(status.idle & orders.empty), self.calm.eq(status.calm),
+            self.idle.eq(status.idle & orders.empty),
+            self.calm.eq(status.calm & ~orders.risk_state_sweeping),
             self.events_waiting.eq(merger.events.valid),
             csr.control_status_memories_cleared.eq(book.ready),
             csr.control_status_upkeep.eq(status.upkeep),

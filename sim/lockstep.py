@@ -200,27 +200,28 @@ class LockstepRun:
         """Let the management port do what it has to; time stands still."""
         simulation, bridge = self._simulation, self._bridge
         began_ns, began_cycle = self._clock(), simulation.cycle
-        served = commanded = False
+        served = False
         while True:
             frames = bridge.frames()
             if frames:
                 simulation.send(frames, Line.MANAGEMENT)
-                self._host_takes = commanded = True
+                self._host_takes = True
                 began_ns = self._clock()
             elif served or not self._host_takes:
                 break
             longest = max(map(len, frames), default=0)
             served = simulation.served(
                 _ANSWER_CYCLES + _ANSWER_CYCLES_PER_BYTE * longest, _MOST_CYCLES // 10)
+            if frames:
+                # What a command has begun ends before anybody knows of it and gives another one:
+                # else it would matter how soon that comes.
+                self._calm = served = False
+                self._end_what_is_under_way()
             received = simulation.received(Line.MANAGEMENT)
             bridge.deliver(one.frame for one in received if one.good)
-            if not served and not received:
+            if not served and not received and not frames:
                 self._host_takes = self._clock() - began_ns < _PATIENCE_NS
                 bridge.wait(_WAIT_S)
-        # Commands may have made frames leave: they leave now, whatever that takes.
-        if commanded:
-            self._calm = False
-            self._end_what_is_under_way()
         simulation.run((began_cycle - simulation.cycle) % _ROUND_CYCLES)
         self._last_turn_ns = self._clock()
 

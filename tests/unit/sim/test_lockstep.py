@@ -29,6 +29,7 @@ class Simulated:
         self.left = []
         self.sent = []                  # (time, line)
         self.records_wait = False
+        self.answers = []
         self.held_cycles = 0
 
     def set_hold(self, hold):
@@ -66,7 +67,8 @@ class Simulated:
 
     def received(self, line):
         if line is Line.MANAGEMENT:
-            return []
+            answers, self.answers = self.answers, []
+            return answers
         found = [Received(FRAME + bytes(4), 8 * cycle, 8 * cycle + 71, True) for cycle in self.left]
         self.left = []
         return found
@@ -79,13 +81,15 @@ class Bridge:
         self.wall = wall
         self.waiting = []
         self.waits = 0
+        self.simulation = None
+        self.delivered = []             # (cycle, frame)
 
     def frames(self):
         frames, self.waiting = self.waiting, []
         return frames
 
     def deliver(self, frames):
-        assert list(frames) == []
+        self.delivered += [(self.simulation.cycle, frame) for frame in frames]
 
     def wait(self, seconds):
         self.waits += 1
@@ -123,6 +127,7 @@ class Scene:
         self.wall = Wall()
         self.simulation = Simulated(self.wall)
         self.bridge = Bridge(self.wall)
+        self.bridge.simulation = self.simulation
         self.peer = Peer()
         self.run = LockstepRun(self.simulation, self.bridge, self.peer, core_hz=HZ,
                                clock=lambda: self.wall.now_ns)
@@ -168,6 +173,17 @@ def test_what_a_command_makes_leave_is_told_so_that_it_does_not_arrive_in_the_pa
     now_ns = scene.peer.answers[-1][0]
     assert all(not frames for _, frames in scene.peer.answers)
     assert scene.grant(now_ns + 900_000) == [now_ns + 900_000 - LATENCY_NS]
+
+
+def test_what_a_command_begins_ends_before_its_answer_is_told(scene):
+    last = scene.simulation.cycle + 2500
+    scene.simulation.leaving = [scene.simulation.cycle + 300, last]
+    scene.simulation.answers = [Received(b"answer", 0, 0, True)]
+    scene.bridge.waiting = [FRAME]
+    scene.run._serve()
+    (cycle, frame), = scene.bridge.delivered
+    assert frame == b"answer" and cycle > last
+    assert scene.grant(900_000) == [900_000 - LATENCY_NS] * 2
 
 
 def test_time_stands_still_for_whole_rounds_while_the_control_plane_is_served(scene):
