@@ -19,22 +19,19 @@ pytestmark = pytest.mark.e2e
 
 #: Word with the last byte of the datagram's frame at the management port's pins, to the first cycle
 #: in which no frame with a new order starts any more; the port has nothing else to do.
-KILL_CYCLES = 32
+KILL_CYCLES = 31
 
 #: What is added at most while the port sends event records: one datagram of 21.
 BUSY_CYCLES = 384
 
 #: First cycle in which the appliance says that it is killed, to the same end.
-GATE_CYCLES = 2
+GATE_CYCLES = 1
 
 #: How long the record that says so may wait for those of orders.
 RECORD_CYCLES = 4
 
 #: First cycle in which the last heartbeat is older than the timeout, to the same end.
-WATCHDOG_CYCLES = 5
-
-#: Start of an order at the pins after Start of the frame with its trigger.
-ORDER_CYCLES = 40
+WATCHDOG_CYCLES = 4
 
 #: Words of an order's frame; the gap follows.
 FRAME_CYCLES = 15
@@ -51,7 +48,7 @@ BEAT_CYCLES = 26
 
 RETRANSMIT_NS = 200_000_000
 #: From Start of an order to Start of its repetition, beyond that time.
-AGAIN_CYCLES = 49
+AGAIN_CYCLES = 50
 
 
 @dataclass(frozen=True)
@@ -120,6 +117,9 @@ def complete(managed: Managed) -> Outcome:
 def managed():
     with Managed() as managed:
         managed.serve("--heartbeat-ms", "20")
+        assert managed.ask("arm", "--yes")["status"] == 0
+        managed.learn_order_cycles()
+        assert managed.ask("disarm")["status"] == 0
         yield managed
 
 
@@ -130,7 +130,7 @@ def test_kill_over_grpc_in_every_phase_of_an_order(managed):
         number = len(managed.line.requests)
         begin = managed.simulation.cycle + PERIOD
         managed.flow(begin, 8)
-        third = begin + 2 * PERIOD + ORDER_CYCLES
+        third = begin + 2 * PERIOD + managed.order_cycles
         words = managed.frame_cycles(frame)
         arrived = managed.to_management(
             frame, third + phase - (KILL_CYCLES - GATE_CYCLES) - words)
@@ -139,7 +139,7 @@ def test_kill_over_grpc_in_every_phase_of_an_order(managed):
         outcome = complete(managed)
         assert came + KILL_CYCLES - GATE_CYCLES == third + phase
         assert third + phase <= outcome.killed <= third + phase + RECORD_CYCLES
-        wanted = [begin + ORDER_CYCLES + PERIOD * place for place in range(8)]
+        wanted = [begin + managed.order_cycles + PERIOD * place for place in range(8)]
         assert outcome.enters == [start for start in wanted if start < came + KILL_CYCLES]
         last = max(last, outcome.enters[-1] - came)
         assert outcome.cancels and min(outcome.cancels) > outcome.killed
@@ -185,7 +185,7 @@ def test_kill_over_grpc_while_an_order_is_sent_again(managed):
         managed.jump_to(managed.time_at(first) + RETRANSMIT_NS,
                         cycles=again - AGAIN_CYCLES - managed.simulation.cycle)
         # The second of these waits for what is sent again, and must not leave after the kill.
-        begin = again - PERIOD - ORDER_CYCLES - 20
+        begin = again - PERIOD - managed.order_cycles - 20
         managed.flow(begin, 6)
         arrived = managed.to_management(
             frame, again + phase - (KILL_CYCLES - GATE_CYCLES) - managed.frame_cycles(frame))
@@ -200,7 +200,7 @@ def test_kill_over_grpc_while_an_order_is_sent_again(managed):
         outcome = complete(managed)
         assert again + phase == came + KILL_CYCLES - GATE_CYCLES
         assert again + phase <= outcome.killed <= again + phase + RECORD_CYCLES
-        assert outcome.enters == [first, begin + ORDER_CYCLES]
+        assert outcome.enters == [first, begin + managed.order_cycles]
         # What was open at the venue, or on its way there, is cancelled, and the venue gets all.
         requests = [message[:1] for message in managed.line.requests[number:]]
         assert requests == [b"O"] * len(outcome.enters) + [b"X"] * (1 + len(outcome.enters))
@@ -232,7 +232,7 @@ def test_a_host_that_takes_no_records_is_a_kill_and_none_is_lost(managed):
 
 def expire(managed: Managed, phase: int, killed: int) -> dict:
     """Let orders flow so that cycle `killed` is in a phase of the third; return what was seen."""
-    begin = killed - phase - 2 * PERIOD - ORDER_CYCLES
+    begin = killed - phase - 2 * PERIOD - managed.order_cycles
     managed.line.received.clear()
     managed.states.clear()
     number = len(managed.line.requests)
@@ -242,7 +242,8 @@ def expire(managed: Managed, phase: int, killed: int) -> dict:
     managed.deliver()
     cause = managed.appliance.map["risk.cause"].register.field("watchdog").mask
     return {
-        "begin": begin, "killed": [kill["cycle"] - managed.cycle_offset for kill in kills(managed)],
+        "first": begin + managed.order_cycles,
+        "killed": [kill["cycle"] - managed.cycle_offset for kill in kills(managed)],
         "enters": managed.starts(b"O"), "cancels": managed.starts(b"X"),
         "requests": b"".join(one[:1] for one in managed.line.requests[number:]),
         "resting": len(managed.resting), "only_watchdog": managed.appliance.read(
@@ -300,7 +301,7 @@ def check(seen: dict, killed: int, phase: int) -> None:
     """Check what was seen around the cycle in which the appliance becomes killed."""
     said, = seen["killed"]
     assert killed <= said <= killed + RECORD_CYCLES
-    wanted = [seen["begin"] + ORDER_CYCLES + PERIOD * place for place in range(8)]
+    wanted = [seen["first"] + PERIOD * place for place in range(8)]
     assert seen["enters"] == [start for start in wanted if start < killed + GATE_CYCLES]
     assert len(seen["enters"]) == 2 + (phase > -GATE_CYCLES)
     assert seen["cancels"] and min(seen["cancels"]) > killed and not seen["resting"]
@@ -316,6 +317,7 @@ def test_a_control_plane_killed_by_signal_9_stops_orders_in_every_phase():
         assert limits["status"] == 0, limits["said"]
         for real, phases in ((0, range(-32, PERIOD - 32)), (FRAME_CYCLES // 2, ())):
             assert managed.ask("arm", "--yes")["status"] == 0
+            managed.learn_order_cycles()
             managed.rest()
             settle(managed)
             expiry = outlive(managed)

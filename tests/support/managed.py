@@ -51,6 +51,8 @@ class Managed:
         Sequence numbers of all records of class 1.
     deaf : bool
         The venue hears nothing.
+    order_cycles : int
+        From Start of a trigger's frame to Start of its order, once it has been measured.
     withhold : callable
         Told the payload of a datagram of the control plane; True keeps it in `withheld`.
     """
@@ -71,6 +73,7 @@ class Managed:
         self.withhold: Callable[[bytes], bool] = lambda payload: False
         self.withheld: list[bytes] = []
         self.deaf = False
+        self.order_cycles = 0
         self.resting: dict[int, bytes] = {}
         self._period_ns = 1e9 / self.appliance.read("identity.core_hz")
         self._next_record = 0
@@ -271,6 +274,14 @@ class Managed:
             self.market.send(messages, not_before=begin + PERIOD * number)
             if noisy:
                 self.noise()
+
+    def learn_order_cycles(self) -> None:
+        """Measure how long after Start of a trigger's frame its order starts."""
+        self.line.received.clear()
+        begin = self.simulation.cycle + PERIOD
+        self.flow(begin, 2)
+        self.run(4 * PERIOD)
+        self.order_cycles = self.starts(b"O")[1] - begin - PERIOD
 
     def _level(self) -> list[bytes]:
         """Return what takes the last trigger back."""
