@@ -1,6 +1,8 @@
 """Counters of pulses, in one memory."""
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -10,15 +12,21 @@ from amaranth.utils import ceil_log2
 
 __all__ = ["CounterBank"]
 
+#: Accumulators of which one is chosen in a cycle.
+_GROUP = 16
+
+#: A sum is written before it is read again.
+_LEAST_INDEX_BITS = 3
+
 
 class CounterBank(wiring.Component):
     """Count each input; the sums are in a memory, and small accumulators in front of it.
 
-    A sweep comes to each counter once in 2 ** ceil(log2(counters)) cycles, adds its accumulator
-    to the memory and clears it: some five bits of registers a counter instead of 32. The memory
-    is zeroed by the first sweep after a reset. Counters wrap.
+    A sweep comes to each counter once in 2 ** ceil(log2(counters)) cycles, 8 at least, adds its
+    accumulator to the memory and clears it: some ten bits of registers a counter instead of 32. The
+    memory is zeroed by the first sweep after a reset. Counters wrap.
 
-    Latency: 1 cycle, `address` to `data`; a count shows at most two sweeps and 3 cycles late.
+    Latency: 1 cycle, `address` to `data`; a count shows at most two sweeps and 4 cycles late.
     Throughput: every input counts in every cycle.
 
     Parameters
@@ -57,45 +65,50 @@ class CounterBank(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        index_bits = len(self.address)
+        index_bits = max(_LEAST_INDEX_BITS, len(self.address))
         depth = 1 << index_bits
         m.submodules.memory = memory = Memory(shape=self.bits, depth=depth, init=[])
         reading, sums, writing = memory.read_port(), memory.read_port(), memory.write_port()
         m.d.comb += [reading.addr.eq(self.address), reading.en.eq(1), self.data.eq(reading.data)]
 
-        # An accumulator holds what comes in one sweep.
+        # An accumulator holds what comes in one sweep. A bit that moves on tells which one is
+        # visited: to choose one of so many by the sweep's number is too long a path.
         sweep = Signal(index_bits)
-        m.d.sync += sweep.eq(sweep + 1)
+        visited = Signal(len(self.widths), init=1)
+        m.d.sync += [sweep.eq(sweep + 1), visited.eq(Cat(sweep == depth - 1, visited))]
         accumulators = []
         at = 0
         for number, width in enumerate(self.widths):
             accumulator = Signal(width + index_bits, name=f"accumulator_{number}")
             count = self.counts[at:at + width]
-            m.d.sync += accumulator.eq(Mux(sweep == number, 0, accumulator) + count)
-            accumulators.append(accumulator)
+            m.d.sync += accumulator.eq(Mux(visited[number], 0, accumulator) + count)
+            accumulators.append(Mux(visited[number], accumulator, 0))
             at += width
         taken = Signal(max(map(len, accumulators)))
-        m.d.sync += taken.eq(0)
-        with m.Switch(sweep):
-            for number, accumulator in enumerate(accumulators):
-                with m.Case(number):
-                    m.d.sync += taken.eq(accumulator)
+        groups = []
+        for start in range(0, len(accumulators), _GROUP):
+            group = Signal.like(taken, name=f"group_{start}")
+            m.d.sync += group.eq(reduce(or_, accumulators[start:start + _GROUP]))
+            groups.append(group)
+        m.d.sync += taken.eq(reduce(or_, groups))
+        slot = Signal(index_bits)    # whose sum is read, as its group is there
+        m.d.sync += slot.eq(sweep)
 
         # Read and add; the next visit is `depth` cycles away, so there is no hazard.
         first, swept = Signal(init=1), Signal(init=1)
         row, row_write = Signal(index_bits), Signal(index_bits)
         total = Signal(self.bits)
-        valid = Signal(2)
-        m.d.comb += [sums.addr.eq(sweep), sums.en.eq(1)]
+        valid = Signal(3)
+        m.d.comb += [sums.addr.eq(slot), sums.en.eq(1)]
         m.d.sync += [
-            row.eq(sweep),
+            row.eq(slot),
             row_write.eq(row),
             swept.eq(first),
             total.eq(taken + Mux(swept, 0, sums.data)),
             valid.eq(Cat(1, valid)),
         ]
-        with m.If(sweep == depth - 1):
+        with m.If(slot == depth - 1):
             m.d.sync += first.eq(0)
-        m.d.comb += [writing.addr.eq(row_write), writing.data.eq(total), writing.en.eq(valid[1])]
+        m.d.comb += [writing.addr.eq(row_write), writing.data.eq(total), writing.en.eq(valid[2])]
 
         return m
