@@ -7,7 +7,8 @@ from hdl.profile import Profile
 
 __all__ = [
     "AdminKind", "FeedMessage", "FrameInfo", "LevelUpdate", "MessageContext", "OperationKind",
-    "BookOperation", "AdminMessage", "Side", "TAG_BITS", "TopOfBook", "TopLevel", "UpdateKind",
+    "BookOperation", "AdminMessage", "OperationAhead", "Side", "TAG_BITS", "TopOfBook", "TopLevel",
+    "UpdateKind",
 ]
 
 #: Width of the tag that ties an operation to its :class:`MessageContext`.
@@ -76,6 +77,20 @@ def BookOperation(profile: Profile) -> data.StructLayout:  # noqa: N802
     })
 
 
+def OperationAhead(profile: Profile) -> data.StructLayout:  # noqa: N802
+    """Return the layout of what is known of an operation in the cycle before it is offered.
+
+    Every operation is announced by ``load`` in the cycle before its ``valid`` rises; not every
+    announcement is followed by one. The other fields are those of the operation.
+    """
+    return data.StructLayout({
+        "load": 1,
+        "symbol_index": profile.symbol_bits,
+        "reference": 64,
+        "side": Side,        # ADD only
+    })
+
+
 class UpdateKind(enum.Enum, shape=2):
     """What a :class:`LevelUpdate` means."""
 
@@ -98,6 +113,8 @@ def LevelUpdate(profile: Profile) -> data.StructLayout:  # noqa: N802
         "side": Side,
         "price": 32,
         "quantity": 32,
+        "new_price": 32,     # first half of a REPLACE: what its second half will add
+        "new_quantity": 32,
         "final": 1,
         "event_last": 1,     # last update of the message; its end is the end of the atomic event
         "suspect": 1,        # the message shows that data were lost: the book is incomplete

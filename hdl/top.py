@@ -70,8 +70,8 @@ _COUNTERS = {
 class Top(wiring.Component):
     """Feed port to books to orders and event records, with the registers.
 
-    Latency, cut-through, nothing else under way, Start in lane 0: 12 cycles, word at
-    `feed_a_rx_data` with the last byte of an Add to the books' `top_of_book`; 16 cycles for every
+    Latency, cut-through, nothing else under way, Start in lane 0: 10 cycles, word at
+    `feed_a_rx_data` with the last byte of an Add to the books' `top_of_book`; 15 cycles for every
     other operation. Start in lane 4 costs a cycle more for half of the bytes. The event record
     follows 6 cycles later, Start of an order at `order_tx_data` 5 cycles later. `ingress_cycle` of
     a record is that of the word with Start at the port plus 3, the elastic buffer.
@@ -180,6 +180,7 @@ class Top(wiring.Component):
         ]
         connect(m, receiver.beats, feed.beats)
         connect(m, feed.operations, book.operations)
+        m.d.comb += Value.cast(book.ahead).eq(Value.cast(feed.ahead))
         connect(m, book.top_of_book, recorder.top_of_book)
         m.d.comb += [
             feed.context_tag.eq(recorder.context_tag),

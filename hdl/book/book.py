@@ -9,7 +9,7 @@ from hdl.book.price_levels import PriceLevels
 from hdl.book.tick import TickConfig
 from hdl.book.top_cache import TopCache
 from hdl.profile import Profile
-from hdl.records import BookOperation, TopOfBook
+from hdl.records import BookOperation, OperationAhead, TopOfBook
 
 __all__ = ["Book"]
 
@@ -17,18 +17,21 @@ __all__ = ["Book"]
 class Book(wiring.Component):
     """Keep the books of the watched symbols and publish the top after each message.
 
-    Latency: 4 cycles, `operations` transfer to `top_of_book.valid`, for an ADD when no older
-    operation is on its way; 8 cycles for every other operation, and for an ADD behind one.
+    Latency: 2 cycles, `operations` transfer to `top_of_book.valid`, for an ADD when no older
+    operation is on its way; 7 cycles for every other operation, and for an ADD behind one.
     Throughput: one operation every 2 cycles, a REPLACE in 4. Backpressure only while a side is
-    refilled or its window is emptied (see :class:`TopCache`), and with `cfg_hold`, under which
-    an operation is taken only when its predecessor and all upkeep it caused are done.
+    refilled or its window is emptied (see :class:`TopCache`), and with `cfg_hold`, under which no
+    operation is taken while a window moves, or may have to be moved before its predecessors' tops
+    can be published.
 
     Members
     -------
     operations : ``In(stream.Signature(BookOperation))``
+    ahead : ``In(OperationAhead)``
+        Announces each operation in the cycle before it is offered.
     top_of_book : ``Out(stream.Signature(TopOfBook, always_ready=True))``
     cfg_hold : ``In(1)``
-        Take operations one by one: a replay then loses no row to a moving window.
+        Wait for moving windows: a replay then loses no row to them.
     cfg_seeds : ``In``
         Keys of the order table's hashes; taken over while it is empty.
     tick_write, tick_symbol, tick : ``In``
@@ -55,6 +58,7 @@ class Book(wiring.Component):
                       "stat_refill")
         super().__init__({
             "operations": In(stream.Signature(BookOperation(profile))),
+            "ahead": In(OperationAhead(profile)),
             "top_of_book": Out(stream.Signature(TopOfBook(profile), always_ready=True)),
             "cfg_hold": In(1),
             "cfg_seeds": self.table.signature.members["cfg_seeds"],
@@ -74,28 +78,30 @@ class Book(wiring.Component):
         m.submodules.cache = cache = TopCache(self.profile)
         m.submodules.levels = levels = PriceLevels(self.profile)
         connect(m, table.updates, cache.updates)
+        m.d.comb += [Value.cast(table.ahead).eq(Value.cast(self.ahead)),
+                     Value.cast(cache.coming).eq(Value.cast(table.coming))]
         connect(m, cache.walk, table.walk)
         connect(m, cache.level_operations, levels.operations)
         connect(m, levels.found, cache.found)
         connect(m, cache.top_of_book, flipped(self.top_of_book))
 
-        # One message at a time under `cfg_hold`.
-        under_way = Signal()
-        wait = Signal(range(4))         # the cache's `idle` is a register behind
+        # Under `cfg_hold` no operation follows one that may use up the cached levels of a side: so
+        # many may be under way as each side has levels, or one.
+        under_way = Signal(4)
+        settled = Signal(2)             # what the cache says of itself is that much behind
         taken = self.operations.valid & self.operations.ready
-        with m.If(taken):
-            m.d.sync += [under_way.eq(1), wait.eq(3)]
-        with m.Elif(cache.settled):
-            m.d.sync += under_way.eq(0)
-        with m.If(~taken & ~under_way & (wait != 0)):
-            m.d.sync += wait.eq(wait - 1)
-        quiet = Signal()
+        m.d.sync += [
+            settled.eq(Mux(self.clear, 0, Cat(cache.settled, settled))),
+            under_way.eq(Mux(self.clear, 0, under_way + taken - settled[-1])),
+        ]
+        admit = Signal()
         m.d.comb += [
-            quiet.eq(~under_way & (wait == 0) & cache.idle),
+            admit.eq(~self.cfg_hold | (cache.steady & Mux(
+                cache.any_low, under_way == 0, under_way < cache.low_levels))),
             Value.cast(table.operations.payload).eq(Value.cast(self.operations.payload)),
-            table.operations.valid.eq(self.operations.valid & (quiet | ~self.cfg_hold)),
-            self.operations.ready.eq(table.operations.ready & (quiet | ~self.cfg_hold)),
-            self.idle.eq(quiet),
+            table.operations.valid.eq(self.operations.valid & admit),
+            self.operations.ready.eq(table.operations.ready & admit),
+            self.idle.eq((under_way == 0) & cache.idle),
         ]
 
         late = 1 << table.late_symbol_index
@@ -103,6 +109,7 @@ class Book(wiring.Component):
             table.cfg_seeds.eq(self.cfg_seeds),
             table.clear.eq(self.clear), cache.clear.eq(self.clear), levels.clear.eq(self.clear),
             self.ready.eq(table.cleared & ~cache.clearing & ~levels.clearing),
+            levels.stop_search.eq(cache.stop_search),
             levels.config_write.eq(self.tick_write),
             levels.config_symbol.eq(self.tick_symbol),
             Value.cast(levels.config).eq(Value.cast(self.tick)),

@@ -1,10 +1,14 @@
 """What one operation makes of the best levels of a side."""
 
+from functools import reduce
+from operator import or_
+
 from amaranth import *
-from amaranth.lib import enum, wiring
+from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.book.layouts import CachedLevel, CacheRow
+from hdl.book.tick import KEY_BITS
 from hdl.profile import Profile
 
 __all__ = ["CacheAction", "CacheUpdate"]
@@ -16,11 +20,10 @@ class CacheAction(enum.Enum, shape=2):
     NONE = 0
     ADD = 1      #: an order joins, or opens, a level
     REMOVE = 2   #: shares leave a level; with ``final`` an order as well
-    APPEND = 3   #: a whole level is known to be the next worse one
 
 
 class CacheUpdate(wiring.Component):
-    """Apply one operation to the best levels of a side.
+    """Apply one operation to the best levels of a side, and append a level that is the next worse.
 
     Latency: 1 cycle, `row` sampled to `result` (which is combinational from registers in the
     cycle after). Throughput: 1 operation per cycle.
@@ -31,95 +34,115 @@ class CacheUpdate(wiring.Component):
     Members
     -------
     row : ``In(CacheRow)``
+    key : ``In(32)``
     action : ``In(CacheAction)``
-    level : ``In(CachedLevel)``
-        ADD, REMOVE: key and shares of the order. APPEND: the level.
+    quantity : ``In(32)``
+        Shares of the order.
     final : ``In(1)``
         REMOVE: the order is gone.
+    append, found : ``In``
+        This level is the next worse one; alone, or with a REMOVE.
     allow : ``In(1)``
-        APPEND: sampled in the second cycle; low discards it.
+        Sampled in the second cycle; low: do not append.
+    row_2, key_2 : ``Out``
+        The row that was sampled, and the operation's key, in the second cycle.
     result : ``Out(CacheRow)``
     missed : ``Out(1)``
         The operation concerned a level that is not here (``beyond`` may have changed).
     pushed : ``Out(1)``, pushed_key : ``Out(32)``
         The worst level was pushed out.
     appended : ``Out(1)``
-        The APPEND took place.
-    emptied : ``Out(1)``, may_empty : ``Out(1)``
-        The last level here is gone, though the side has others; that could happen (earlier).
+        The level was appended: there was room, and the REMOVE concerned a level that is here.
+    bares, emptied : ``Out(1)``
+        The REMOVE ends the last level here, though the side has others; and none was appended.
+    unknown : ``Out(1)``
+        The side has orders, and none of their levels is in `result`.
+    best_changed, best_gone : ``Out(1)``
+        A REMOVE took shares from the best level of the row; it took that level away.
     more : ``Out(1)``
         The side has orders in levels that are not in `result`.
     worst_key : ``Out(32)``
-        Key of the worst level of `row` as sampled; undefined when it has none.
+        Key of the worst level of the row; undefined when it has none.
     """
 
     def __init__(self, profile: Profile):
         self.profile = profile
         super().__init__({
             "row":        In(CacheRow(profile)),
+            "key":        In(KEY_BITS),
             "action":     In(CacheAction),
-            "level":      In(CachedLevel(profile)),
+            "quantity":   In(32),
             "final":      In(1),
+            "append":     In(1),
+            "found":      In(CachedLevel(profile)),
             "allow":      In(1),
+            "row_2":      Out(CacheRow(profile)),
+            "key_2":      Out(KEY_BITS),
             "result":     Out(CacheRow(profile)),
             "missed":     Out(1),
             "pushed":     Out(1),
-            "pushed_key": Out(32),
+            "pushed_key": Out(KEY_BITS),
             "appended":   Out(1),
+            "bares":      Out(1),
             "emptied":    Out(1),
-            "may_empty":  Out(1),
+            "unknown":    Out(1),
+            "best_changed": Out(1),
+            "best_gone":  Out(1),
             "more":       Out(1),
-            "worst_key":  Out(32),
+            "worst_key":  Out(KEY_BITS),
         })
 
     def elaborate(self, platform):
         m = Module()
 
         depth = self.profile.cached_levels
+        row_shape = CacheRow(self.profile)
         level_shape = CachedLevel(self.profile)
+        removing = self.action == CacheAction.REMOVE
 
-        # First cycle: compare with every level, and add to every level, at once.
-        row = Signal(CacheRow(self.profile), reset_less=True)
-        level = Signal(level_shape, reset_less=True)
+        # First cycle: compare with every level.
+        row = Signal(row_shape, reset_less=True)
+        new = Signal(level_shape, reset_less=True)
+        found = Signal(level_shape, reset_less=True)
+        append = Signal(reset_less=True)
         action = Signal(CacheAction)
         final = Signal(reset_less=True)
-        equal = Signal(depth, reset_less=True)       # the level is here
-        before = Signal(depth, reset_less=True)      # the operation's key belongs before it
-        changed = [Signal(level_shape, name=f"changed_{n}", reset_less=True)
-                   for n in range(depth)]
-        ending = Signal(depth, reset_less=True)      # its last order leaves
-        hit = Signal(reset_less=True)
-        improves = Signal(reset_less=True)           # some level here is worse
-        removing = self.action == CacheAction.REMOVE
-        matches = Signal(depth)
-        worse = Signal(depth)
-        m.d.comb += [
-            matches.eq(Cat(self.row.valid[n] & (self.row.levels[n].key == self.level.key)
-                           for n in range(depth))),
-            worse.eq(Cat(self.level.key < self.row.levels[n].key for n in range(depth))),
-        ]
+        equal = Signal(depth, reset_less=True)      # the operation's level
+        before = Signal(depth, reset_less=True)     # levels that the operation's goes before
+        ending = Signal(depth, reset_less=True)     # the level that the operation ends
+        changed = Signal(data.ArrayLayout(level_shape, depth), reset_less=True)
+        matches = Cat(self.row.valid[n] & (self.row.levels[n].key == self.key)
+                      for n in range(depth))
+        worse = Cat(self.key < self.row.levels[n].key for n in range(depth))
+        # Whether any level is meant is worked out half in this cycle, half in the next.
+        quarter = (depth + 1) // 2
+        parts = [range(n, min(n + quarter, depth)) for n in range(0, depth, quarter)]
+        hits = Signal(len(parts), reset_less=True)
+        betters = Signal(len(parts), reset_less=True)
         m.d.sync += [
             Value.cast(row).eq(Value.cast(self.row)),
-            Value.cast(level).eq(Value.cast(self.level)),
+            new.key.eq(self.key), new.quantity.eq(self.quantity), new.count.eq(1),
+            Value.cast(found).eq(Value.cast(self.found)),
+            append.eq(self.append),
             action.eq(self.action),
             final.eq(self.final),
-            hit.eq(matches.any()),
-            improves.eq((self.row.valid & worse).any()),
-            self.may_empty.eq(removing & self.final & ~self.row.valid[1] &
-                              (self.row.beyond != 0)),
+            equal.eq(matches),
+            before.eq(~self.row.valid | worse),
+            *(hits[k].eq(Cat(matches[n] for n in part).any()) for k, part in enumerate(parts)),
+            *(betters[k].eq(Cat(self.row.valid[n] & worse[n] for n in part).any())
+              for k, part in enumerate(parts)),
         ]
         for n in range(depth):
             here = self.row.levels[n]
             m.d.sync += [
-                equal[n].eq(matches[n]),
-                before[n].eq(~self.row.valid[n] | worse[n]),
                 ending[n].eq(matches[n] & removing & self.final & (here.count == 1)),
                 changed[n].key.eq(here.key),
-                changed[n].quantity.eq(Mux(removing, here.quantity - self.level.quantity,
-                                           here.quantity + self.level.quantity)),
+                changed[n].quantity.eq(Mux(removing, here.quantity - self.quantity,
+                                           here.quantity + self.quantity)),
                 changed[n].count.eq(Mux(removing, here.count - self.final, here.count + 1)),
             ]
         more = Signal(reset_less=True)
+        roomy = Signal(reset_less=True)     # the row holds the whole side and has room
         more_down = Signal(reset_less=True)
         more_found = Signal(reset_less=True)
         beyond_up = Signal.like(row.beyond, reset_less=True)
@@ -128,54 +151,68 @@ class CacheUpdate(wiring.Component):
         beyond_found = Signal.like(row.beyond, reset_less=True)
         m.d.sync += [
             more.eq(self.row.beyond != 0),
+            roomy.eq((self.row.beyond == 0) & ~self.row.valid[depth - 1]),
             more_down.eq(self.row.beyond != 1),
-            more_found.eq(self.row.beyond != self.level.count),
+            more_found.eq(self.row.beyond != self.found.count),
             beyond_up.eq(self.row.beyond + 1),
             beyond_down.eq(self.row.beyond - 1),
             beyond_pushed.eq(self.row.beyond + self.row.levels[depth - 1].count),
-            beyond_found.eq(self.row.beyond - self.level.count),
+            beyond_found.eq(self.row.beyond - self.found.count),
         ]
 
         # Second cycle: choose for each place what goes there.
         here_first = before & ~(before << 1)[:depth]
         adds = action == CacheAction.ADD
         removes = action == CacheAction.REMOVE
-        appends = action == CacheAction.APPEND
         full = row.valid[depth - 1]
+        hit = Signal()
         inserts = Signal()
         deletes = Signal()
         m.d.comb += [
-            self.appended.eq(appends & self.allow & ~full),
-            inserts.eq(self.appended | (adds & ~hit & (improves | ~(more | full)))),
+            hit.eq(hits.any()),
+            Value.cast(self.row_2).eq(Value.cast(row)),
+            self.key_2.eq(new.key),
+            self.appended.eq(append & self.allow & ~full & (hit | ~removes)),
+            inserts.eq(adds & ~hit & (betters.any() | roomy)),
             deletes.eq(ending.any()),
             self.missed.eq(~hit & ((adds & ~inserts) | removes)),
             self.pushed.eq(inserts & full),
             self.pushed_key.eq(row.levels[depth - 1].key),
-            self.emptied.eq(deletes & ~row.valid[1] & more),
+            self.bares.eq(deletes & ~row.valid[1] & more),
+            self.emptied.eq(self.bares & ~self.appended),
+            self.best_changed.eq(removes & equal[0]),
+            self.best_gone.eq(ending[0]),
         ]
-        new_level = Signal(level_shape)
-        m.d.comb += [
-            Value.cast(new_level).eq(Value.cast(level)),
-            new_level.count.eq(Mux(adds, 1, level.count)),
-        ]
+        # As `result` has it, but with less to wait for: with no level here an ADD is inserted if
+        # it is the only order, and a REMOVE concerns an order beyond.
+        none_left = ~row.valid[0] | (ending[0] & ~row.valid[1])
+        m.d.comb += self.unknown.eq(
+            none_left & ~self.appended & Mux(removes & final & ~row.valid[0], more_down, more))
+
         gone = Signal(depth)    # this level and every worse one move up
         m.d.comb += gone.eq(Cat(ending[:n + 1].any() for n in range(depth)))
         for n in range(depth):
-            here = Value.cast(row.levels[n])
-            out = Value.cast(self.result.levels[n])
-            with m.If(inserts & here_first[n]):
-                m.d.comb += out.eq(Value.cast(new_level))
-            with m.Elif(inserts & before[n]):
-                m.d.comb += out.eq(Value.cast(row.levels[n - 1]) if n else here)
-            with m.Elif(gone[n]):
-                m.d.comb += out.eq(Value.cast(row.levels[n + 1]) if n + 1 < depth else here)
-            with m.Elif((adds | removes) & equal[n]):
-                m.d.comb += out.eq(Value.cast(changed[n]))
-            with m.Else():
-                m.d.comb += out.eq(here)
+            free = ~row.valid[n] & (row.valid[n - 1] if n else 1)
+            last = row.valid[n] & (~row.valid[n + 1] if n + 1 < depth else 1)
+            moves_down = inserts & before[n]
+            chosen = [  # at most one of them; of a place that is not valid none need be
+                (inserts & here_first[n], new),
+                (self.appended & Mux(deletes, last, free), found),
+                ((adds | removes) & equal[n] & ~ending[n], changed[n]),
+                (row.valid[n] & ~moves_down & ~gone[n] & ~((adds | removes) & equal[n]),
+                 row.levels[n]),
+            ]
+            if n:
+                chosen.append((moves_down & ~here_first[n], row.levels[n - 1]))
+            if n + 1 < depth:
+                chosen.append((gone[n] & ~last, row.levels[n + 1]))
+            picked = [Value.cast(level) & select.replicate(len(Value.cast(level)))
+                      for select, level in chosen]
+            m.d.comb += Value.cast(self.result.levels[n]).eq(reduce(or_, picked))
         m.d.comb += [
-            self.result.valid.eq(Mux(inserts, Cat(C(1, 1), row.valid)[:depth],
-                                     Mux(deletes, row.valid >> 1, row.valid))),
+            self.result.valid.eq(Mux(inserts | (self.appended & ~deletes),
+                                     Cat(C(1, 1), row.valid)[:depth],
+                                     Mux(deletes & ~self.appended, row.valid >> 1, row.valid))),
             self.result.beyond.eq(row.beyond),
             self.more.eq(more),
         ]

@@ -2,23 +2,18 @@
 
 from amaranth import *
 from amaranth.lib import data, enum
-from amaranth.utils import bits_for
 
 from hdl.book.tick import KEY_BITS
 from hdl.profile import Profile
+from hdl.records import Side
 
-__all__ = ["CachedLevel", "CacheRow", "FoundLevel", "LevelOp", "LevelOpKind", "row_bits",
-           "want_bits"]
+__all__ = ["CachedLevel", "CacheRow", "FoundLevel", "LevelOp", "LevelOpKind", "UpdateComing",
+           "row_bits"]
 
 
 def row_bits(profile: Profile) -> int:
     """Return the width of a row: a symbol and a side, the side in bit 0."""
     return profile.symbol_bits + 1
-
-
-def want_bits(profile: Profile) -> int:
-    """Return the width of a number of cached levels."""
-    return bits_for(profile.cached_levels)
 
 
 def CachedLevel(profile: Profile) -> data.StructLayout:  # noqa: N802
@@ -44,6 +39,15 @@ def CacheRow(profile: Profile) -> data.StructLayout:  # noqa: N802
     })
 
 
+def UpdateComing(profile: Profile) -> data.StructLayout:  # noqa: N802
+    """Return the layout of what is known of an update in the cycle before it is offered.
+
+    If one is offered after ``valid``, it is of that symbol and side. One that was not foretold has
+    to wait.
+    """
+    return data.StructLayout({"valid": 1, "symbol_index": profile.symbol_bits, "side": Side})
+
+
 class LevelOpKind(enum.Enum, shape=3):
     """What the price-level memory does, in the order in which the cache saw it."""
 
@@ -51,7 +55,7 @@ class LevelOpKind(enum.Enum, shape=3):
     REMOVE = 1    #: ``quantity`` leaves level ``key``; with ``final`` an order leaves as well
     FIRST = 2     #: as ADD, of a side without orders: the window is placed round ``key`` before
     REBASE = 3    #: empty the side and place its window round ``key`` (``keyed``), or nowhere
-    SEARCH = 4    #: find up to ``want`` levels worse than ``key`` (``keyed``), or from the best
+    SEARCH = 4    #: find the levels worse than ``key`` (``keyed``), or all from the best
     WALK_END = 5  #: all orders of the side under rebuild have been added again
 
 
@@ -64,7 +68,6 @@ def LevelOp(profile: Profile) -> data.StructLayout:  # noqa: N802
         "keyed": 1,
         "quantity": 32,
         "final": 1,
-        "want": want_bits(profile),
     })
 
 

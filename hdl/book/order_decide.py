@@ -118,6 +118,8 @@ class OrderDecide(wiring.Component):
             self.update.price.eq(self.result.payload.price),
             self.update.quantity.eq(Mux(slot.insert | ~take_all, slot.shares,
                                         found.payload.shares)),
+            self.update.new_price.eq(slot.price),
+            self.update.new_quantity.eq(slot.shares),
             self.update.final.eq(~is_walk & ~slot.insert & found.present & take_all),
             self.update.event_last.eq(
                 ~is_walk & ((slot.kind != OperationKind.REPLACE) | slot.second | ~found.present)),

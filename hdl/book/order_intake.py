@@ -9,17 +9,19 @@ from hdl.book.order_hash import REFERENCE_BITS, ToeplitzHash
 from hdl.book.order_slot import Slot, SlotKind, slots_of_row
 from hdl.book.order_store import CAM_ENTRIES, OrderKey
 from hdl.profile import Profile
-from hdl.records import BookOperation, OperationKind
+from hdl.records import BookOperation, OperationAhead, OperationKind
 
 __all__ = ["OrderIntake"]
 
 
 class OrderIntake(wiring.Component):
-    """Fill the first slot of the pipeline and hash its reference.
+    """Fill the first slot of the pipeline; say which rows and which key to look up as it is filled.
 
-    Latency: 1 cycle, `operations` transfer to `slot`, counted in cycles with `enable`. An operation
-    is followed by an empty slot; a REPLACE by its second half two slots later, and another. A
-    relocation takes two slots and an empty one, and begins only while no operation is offered.
+    Latency: 1 cycle, `operations` transfer to `slot`, counted in cycles with `enable`; `read_rows`
+    and `read_key` come with the transfer, as the reference is hashed while it is announced. An
+    operation is followed by an empty slot; a REPLACE by its second half two slots later, and
+    another. A relocation takes two slots and an empty one, and begins only while no operation is
+    offered.
 
     Parameters
     ----------
@@ -32,6 +34,8 @@ class OrderIntake(wiring.Component):
     -------
     operations : ``In(stream.Signature(BookOperation))``
         What to do.
+    ahead : ``In(OperationAhead)``
+        What is known of the next operation, in the cycle before it is offered.
     keys : ``In`` array
         Key of each bank's hash.
     enable : ``In(1)``
@@ -52,6 +56,8 @@ class OrderIntake(wiring.Component):
         An operation is accepted.
     second_due : ``Out(1)``
         The second half of a REPLACE is still to come.
+    read_rows, read_key : ``Out``
+        What goes into the slot if anything does.
     slot_kind, slot : ``Out``
         The first slot.
     """
@@ -60,6 +66,7 @@ class OrderIntake(wiring.Component):
         self.hash = toeplitz
         super().__init__({
             "operations":        In(stream.Signature(BookOperation(profile))),
+            "ahead":             In(OperationAhead(profile)),
             "keys":              In(toeplitz.key_bits).array(profile.order_banks),
             "enable":            In(1),
             "clear":             In(1),
@@ -79,6 +86,8 @@ class OrderIntake(wiring.Component):
             "relocation_taken":  Out(1),
             "accept":            Out(1),
             "second_due":        Out(1),
+            "read_rows":         Out(Slot(profile)["rows"].shape),
+            "read_key":          Out(OrderKey(profile)),
             "slot_kind":         Out(SlotKind),
             "slot":              Out(Slot(profile)),
         })
@@ -111,8 +120,16 @@ class OrderIntake(wiring.Component):
             m.d.sync += self.slot_kind.operation.eq(self.accept | inject)
             m.d.sync += self.slot_kind.move.eq(self.relocation_taken)
             m.d.sync += self.slot_kind.evict.eq(evict_due)
+        self._address(m, slot, new_reference, free)
+        with m.If(evict_due):
+            m.d.comb += [self.read_key.eq(slot.key), self.read_rows.eq(slot.rows)]
         with m.If(self.enable & ~evict_due):  # the halves of a relocation are the same
-            self._address(m, slot, Mux(self.second_due, new_reference, operation.reference), free)
+            m.d.sync += [
+                slot.key.eq(self.read_key),
+                slot.rows.eq(self.read_rows),
+                slot.cam_index.eq(self.step_cam_index),
+                slot.victim.eq(self.relocation_victim),
+            ]
             with m.If(free):
                 self._fill_with_found(m, slot)
             with m.Elif(self.second_due):  # the rest is as the first half left it
@@ -135,15 +152,31 @@ class OrderIntake(wiring.Component):
 
         return m
 
-    def _address(self, m: Module, slot, reference: Value, free: Value) -> None:
-        """Set the rows of the slot: hashes of the reference, or those of walker or relocation."""
-        m.d.sync += slot.key.reference.eq(
-            Mux(free, self.relocation_key.reference, reference))
-        m.d.sync += slot.cam_index.eq(self.step_cam_index)
-        m.d.sync += slot.victim.eq(self.relocation_victim)
-        for row, key, kept in zip(slot.rows, self.keys, self.relocation_rows, strict=True):
-            m.d.sync += row.eq(Mux(free, Mux(self.walk_active, self.step_row, kept),
-                                   self.hash.hash(reference, key)))
+    def _address(self, m: Module, slot, new_reference: Value, free: Value) -> None:
+        """Choose key and rows: of an operation, whose hashes are there, of walker or relocation."""
+        operation = self.operations.payload
+        with m.If(free):
+            m.d.comb += self.read_key.reference.eq(self.relocation_key.reference)
+            m.d.comb += self.read_key.symbol_index.eq(Mux(
+                self.walk_active, self.walk_symbol_index, self.relocation_key.symbol_index))
+        with m.Elif(self.second_due):
+            m.d.comb += self.read_key.reference.eq(new_reference)
+            m.d.comb += self.read_key.symbol_index.eq(slot.key.symbol_index)
+        with m.Else():
+            m.d.comb += self.read_key.reference.eq(operation.reference)
+            m.d.comb += self.read_key.symbol_index.eq(operation.symbol_index)
+        for index, key in enumerate(self.keys):
+            row = Signal(self.hash.row_bits, name=f"row_{index}", reset_less=True)
+            new_row = Signal(self.hash.row_bits, name=f"new_row_{index}", reset_less=True)
+            with m.If(self.ahead.load):
+                m.d.sync += row.eq(self.hash.hash(self.ahead.reference, key))
+            # The second half follows two cycles after the first at the soonest.
+            m.d.sync += new_row.eq(self.hash.hash(new_reference, key))
+            with m.If(free):
+                m.d.comb += self.read_rows[index].eq(
+                    Mux(self.walk_active, self.step_row, self.relocation_rows[index]))
+            with m.Else():
+                m.d.comb += self.read_rows[index].eq(Mux(self.second_due, new_row, row))
 
     def _fill_with_operation(self, m: Module, slot) -> None:
         operation = self.operations.payload
@@ -152,7 +185,6 @@ class OrderIntake(wiring.Component):
             slot.insert.eq(operation.kind == OperationKind.ADD),
             slot.second.eq(0),
             slot.fast.eq(self.fast & (operation.kind == OperationKind.ADD)),
-            slot.key.symbol_index.eq(operation.symbol_index),
             slot.side.eq(operation.side),
             slot.execution.eq(operation.execution),
             slot.tag.eq(operation.tag),
@@ -167,8 +199,6 @@ class OrderIntake(wiring.Component):
             slot.insert.eq(0),
             slot.second.eq(0),
             slot.fast.eq(~self.walk_active),
-            slot.key.symbol_index.eq(Mux(self.walk_active, self.walk_symbol_index,
-                                         self.relocation_key.symbol_index)),
             slot.side.eq(self.walk_side),
             slot.execution.eq(0),
             slot.tag.eq(0),

@@ -13,7 +13,7 @@ __all__ = ["OrderOutput"]
 class OrderOutput(wiring.Component):
     """Hold updates until they are taken.
 
-    Latency: 1 cycle, `update_valid` with `ready`, or `express_valid`, to `updates.valid`.
+    Latency: 1 cycle, `update_valid` with `ready` to `updates.valid`; none for `express_valid`.
     `ready` comes from registers: a second register takes what `updates.ready` refuses.
 
     Parameters
@@ -33,6 +33,8 @@ class OrderOutput(wiring.Component):
         Update that overtakes the pipeline; only while `empty`.
     empty : ``Out(1)``
         No update waits.
+    symbol_index, side : ``Out``
+        Of the first one that waits.
     updates : ``Out(stream.Signature(LevelUpdate))``
         Updates in order.
     """
@@ -47,6 +49,8 @@ class OrderOutput(wiring.Component):
             "express":       In(update),
             "express_valid": In(1),
             "empty":         Out(1),
+            "symbol_index":  Out(update["symbol_index"].shape),
+            "side":          Out(update["side"].shape),
             "updates":       Out(stream.Signature(update)),
         })
 
@@ -61,9 +65,12 @@ class OrderOutput(wiring.Component):
         m.d.comb += [
             self.ready.eq(~(front_valid & behind_valid)),
             self.empty.eq(~(front_valid | behind_valid)),
-            self.updates.valid.eq(front_valid | behind_valid),
+            self.symbol_index.eq(Mux(front_valid, front.symbol_index, behind.symbol_index)),
+            self.side.eq(Mux(front_valid, front.side, behind.side)),
+            self.updates.valid.eq(front_valid | behind_valid | self.express_valid),
             Value.cast(self.updates.payload).eq(
-                Mux(front_valid, Value.cast(front), Value.cast(behind))),
+                Mux(front_valid, Value.cast(front),
+                    Mux(behind_valid, Value.cast(behind), Value.cast(self.express)))),
         ]
         with m.If(self.ready):
             m.d.sync += Value.cast(behind).eq(Value.cast(self.update))
@@ -72,7 +79,7 @@ class OrderOutput(wiring.Component):
             m.d.sync += Value.cast(front).eq(
                 Mux(behind_valid, Value.cast(behind), Value.cast(self.express)))
             m.d.sync += front_valid.eq(
-                self.express_valid | (behind_valid & ~self.updates.ready))
+                (self.express_valid | behind_valid) & ~self.updates.ready)
         with m.Elif(self.updates.ready):
             m.d.sync += front_valid.eq(0)
         with m.If(self.clear):

@@ -5,6 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from hdl.book.layouts import UpdateComing
 from hdl.book.order_compare import OrderCompare
 from hdl.book.order_decide import OrderDecide
 from hdl.book.order_hash import ToeplitzHash, default_keys
@@ -15,18 +16,18 @@ from hdl.book.order_slot import RESULT_SLOTS, RESULTS, OrderResult, Slot, SlotKi
 from hdl.book.order_store import OrderBank, OrderCam
 from hdl.book.order_walk import OrderWalk, WalkRequest
 from hdl.profile import Profile
-from hdl.records import BookOperation, LevelUpdate, OperationKind, UpdateKind
+from hdl.records import BookOperation, LevelUpdate, OperationAhead, OperationKind, UpdateKind
 
 __all__ = ["OrderTable"]
 
 #: Stages between the transfer of an operation and the register of its update.
-_STAGES = 4
+_STAGES = 3
 
 
 class OrderTable(wiring.Component):
     """Keep every open order of the watched symbols, and tell what each operation changes.
 
-    Latency: 5 cycles, `operations` transfer to `updates.valid`; 1 cycle for an ADD while no walk is
+    Latency: 4 cycles, `operations` transfer to `updates.valid`; none for an ADD while no walk is
     under way and no update of an older operation is still to come. Throughput: one operation in 2
     cycles, a REPLACE in 4, whatever their references. Order is kept; while `updates.ready` is low
     everything waits and nothing is lost.
@@ -49,7 +50,7 @@ class OrderTable(wiring.Component):
     quantity and side of a NONE are undefined.
 
     An ADD that took the short way has left when the table learns that it is a duplicate or does
-    not fit: `late_duplicate` and `late_overflow` tell it, 5 cycles after the transfer.
+    not fit: `late_duplicate` and `late_overflow` tell it, 4 cycles after the transfer.
 
     A walk begins with the transfer on `walk`, which waits until no update is on its way: go on
     taking updates meanwhile. Then every stored order of the side comes as an ADD with ``walk``, and
@@ -67,8 +68,12 @@ class OrderTable(wiring.Component):
     -------
     operations : ``In(stream.Signature(BookOperation))``
         What feed messages do to orders; not accepted while clearing.
+    ahead : ``In(OperationAhead)``
+        Announces each operation in the cycle before it is offered; its reference is hashed then.
     updates : ``Out(stream.Signature(LevelUpdate))``
         One change of a level for each operation, two for a REPLACE; and those of a walk.
+    coming : ``Out``
+        What may be offered in the next cycle, unless an update is taken in this one.
     walk : ``In(stream.Signature(WalkRequest))``
         Re-add one side of a symbol.
     cfg_seeds : ``In``
@@ -94,7 +99,9 @@ class OrderTable(wiring.Component):
         keys = data.ArrayLayout(self.hash.key_bits, profile.order_banks)
         super().__init__({
             "operations":        In(stream.Signature(BookOperation(profile))),
+            "ahead":             In(OperationAhead(profile)),
             "updates":           Out(stream.Signature(LevelUpdate(profile))),
+            "coming":            Out(UpdateComing(profile)),
             "walk":              In(stream.Signature(WalkRequest(profile))),
             "cfg_seeds":         In(keys, init=default_keys(self.hash.row_bits,
                                                             profile.order_banks)),
@@ -131,6 +138,7 @@ class OrderTable(wiring.Component):
         kinds, slots = self._stages(m, intake, enable)
         operating = Cat(kind.operation for kind in kinds).any() | intake.second_due
         busy = Cat(kinds).any() | intake.second_due
+        writing = Signal()
         clearing = Signal(init=1)
         m.d.comb += [
             enable.eq(output.ready & ~compare.hold),
@@ -138,9 +146,10 @@ class OrderTable(wiring.Component):
             relocate.clear.eq(self.clear | (self.occupancy == 0)),  # its rows are of the old keys
             *(block.enable.eq(enable) for block in (walker, intake, cam, compare, *banks)),
             compare.step.eq(output.ready & compare.hold),
-            walker.quiet.eq(~operating),
+            walker.quiet.eq(~operating & ~writing),
             walker.taken.eq(intake.accept),
             walker.drained.eq(~busy & output.empty & ~clearing),
+            Value.cast(intake.ahead).eq(Value.cast(self.ahead)),
             intake.block.eq(walker.block | clearing),
             intake.fast.eq(output.empty & ~walker.active & ~self._slow(kinds, slots)),
             intake.step.eq(walker.step),
@@ -159,7 +168,7 @@ class OrderTable(wiring.Component):
             intake.relocation_rows.eq(relocate.rows),
             intake.relocation_victim.eq(relocate.victim),
         ]
-        self._look_up(m, walker, banks, cam, compare, kinds, slots, enable)
+        self._look_up(m, intake, walker, banks, cam, compare, kinds, slots, enable)
         self._update(m, intake, compare, decide, output)
         m.d.comb += [
             decide.slot_kind.eq(kinds[-1]),
@@ -169,10 +178,11 @@ class OrderTable(wiring.Component):
             decide.cam_free.eq(cam.free_index),
             decide.walk_side.eq(walker.side),
         ]
-        write = self._commit(m, compare, decide, banks, cam, clearing, enable)
+        m.d.comb += writing.eq(self._commit(m, compare, decide, banks, cam, clearing, enable))
         self._report(m, decide, enable)
 
-        with m.If((self.occupancy == 0) & ~operating & ~write & ~self.operations.valid):
+        with m.If((self.occupancy == 0) & ~operating & ~writing & ~self.operations.valid
+                  & ~self.ahead.load):
             m.d.sync += Cat(intake.keys).eq(Cat(self.cfg_seeds))
 
         return m
@@ -198,23 +208,21 @@ class OrderTable(wiring.Component):
         return Cat(kind.as_value().any() & ~slot.fast
                    for kind, slot in zip(kinds, slots, strict=True)).any()
 
-    def _look_up(self, m, walker, banks, cam, compare, kinds, slots, enable) -> None:
-        """Read the rows of the first slot, search the CAM, and compare in the third."""
-        passed = [Signal(self.profile.order_banks, name=f"passed_{stage}", reset_less=True)
-                  for stage in (2, 3)]
+    def _look_up(self, m, intake, walker, banks, cam, compare, kinds, slots, enable) -> None:
+        """Read the rows and search the CAM as the first slot is filled; compare in the second."""
+        passed = Signal(self.profile.order_banks, reset_less=True)
         with m.If(enable):
-            m.d.sync += passed[0].eq(Cat(row < walker.rows_passed for row in slots[0].rows))
-            m.d.sync += passed[1].eq(passed[0])
+            m.d.sync += passed.eq(Cat(row < walker.rows_passed for row in slots[0].rows))
         for index, bank in enumerate(banks):
-            m.d.comb += bank.read_row.eq(slots[0].rows[index])
+            m.d.comb += bank.read_row.eq(intake.read_rows[index])
         ways = [way for bank in banks for way in bank.ways]
         m.d.comb += [
-            cam.key.eq(slots[0].key),
-            cam.scan.eq(kinds[1].walk_cam),
-            cam.scan_index.eq(slots[1].cam_index),
-            compare.slot_kind.eq(kinds[2]),
-            compare.slot.eq(slots[2]),
-            compare.passed.eq(passed[1]),
+            cam.key.eq(intake.read_key),
+            cam.scan.eq(kinds[0].walk_cam),
+            cam.scan_index.eq(slots[0].cam_index),
+            compare.slot_kind.eq(kinds[1]),
+            compare.slot.eq(slots[1]),
+            compare.passed.eq(passed),
             *(port.eq(way) for port, way in zip(compare.ways, ways, strict=True)),
             compare.cam_hit.eq(cam.hit),
             compare.cam_index.eq(cam.index),
@@ -223,17 +231,31 @@ class OrderTable(wiring.Component):
         ]
         victim = Signal(len(compare.victim), reset_less=True)
         with m.If(enable):
-            m.d.sync += victim.eq(1 << slots[1].victim)
+            m.d.sync += victim.eq(1 << slots[0].victim)
         m.d.comb += compare.victim.eq(victim)
         with m.If(enable & (kinds[0].move | kinds[0].evict)):
             m.d.sync += slots[1].shares.eq(0)  # nothing is taken from the order
-        with m.If(enable & kinds[2].evict):
-            m.d.sync += slots[3].key.eq(compare.victim_key)
-            m.d.sync += slots[3].rows.eq(compare.victim_rows)
+        with m.If(enable & kinds[1].evict):
+            m.d.sync += slots[2].key.eq(compare.victim_key)
+            m.d.sync += slots[2].rows.eq(compare.victim_rows)
 
     def _update(self, m, intake, compare, decide, output) -> None:
-        """Hand over the update of the decision, or that of an ADD at once."""
+        """Hand over the update of the decision, or that of an ADD at once; say what comes."""
         operation = self.operations.payload
+        # Chosen by what registers show, as a memory is read with it: the side of what is decided
+        # now comes too late.
+        decides = (decide.slot_kind.operation & ~decide.slot.fast) | decide.slot_kind.walk_end \
+            | compare.walk_hit
+        with m.If(~output.empty):
+            m.d.comb += [self.coming.valid.eq(1), self.coming.side.eq(output.side),
+                         self.coming.symbol_index.eq(output.symbol_index)]
+        with m.Elif(self.operations.valid):
+            m.d.comb += [self.coming.valid.eq(~decides), self.coming.side.eq(operation.side),
+                         self.coming.symbol_index.eq(operation.symbol_index)]
+        with m.Else():
+            m.d.comb += [self.coming.valid.eq(self.ahead.load & ~decides),
+                         self.coming.side.eq(self.ahead.side),
+                         self.coming.symbol_index.eq(self.ahead.symbol_index)]
         m.d.comb += [
             output.update.eq(decide.update),
             output.update_valid.eq(decide.update_valid | compare.walk_hit),

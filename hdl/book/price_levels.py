@@ -43,6 +43,8 @@ class PriceLevels(wiring.Component):
         At least two cycles apart.
     found : ``Out(stream.Signature(FoundLevel))``
         Answers to SEARCH operations; one search at a time.
+    stop_search : ``In(1)``
+        Close the search that is under way.
     config_write, config_symbol, config : ``In``
         Write the tick size of a symbol; only while it has no orders.
     clear : ``In(1)``
@@ -67,6 +69,7 @@ class PriceLevels(wiring.Component):
         super().__init__({
             "operations":    In(stream.Signature(LevelOp(profile), always_ready=True)),
             "found":         Out(stream.Signature(FoundLevel(profile))),
+            "stop_search":   In(1),
             "config_write":  In(1),
             "config_symbol": In(profile.symbol_bits),
             "config":        In(TickConfig),
@@ -171,7 +174,7 @@ class PriceLevels(wiring.Component):
             search.index.eq(divider.index),
             search.from_best.eq(~op_6.keyed | divider.better),
             search.nothing.eq(op_6.keyed & ~divider.better & ~divider.inside),
-            search.want.eq(op_6.want),
+            search.stop.eq(self.stop_search),
             search.memory_free.eq(~changes_6),
         ]
         connect(m, search.found, flipped(self.found))

@@ -5,8 +5,17 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hdl.book.cache_update import CacheAction, CacheUpdate
-from hdl.book.layouts import CachedLevel, CacheRow, FoundLevel, LevelOp, LevelOpKind, row_bits
+from hdl.book.layouts import (
+    CachedLevel,
+    CacheRow,
+    FoundLevel,
+    LevelOp,
+    LevelOpKind,
+    UpdateComing,
+    row_bits,
+)
 from hdl.book.publisher import TopPublisher
+from hdl.book.replace_top import ReplaceTop
 from hdl.book.tick import KEY_BITS
 from hdl.book.upkeep import RebuildControl, RefillControl
 from hdl.profile import Profile
@@ -21,11 +30,13 @@ _REBASE_CYCLES = 15
 class TopCache(wiring.Component):
     """Apply level updates to the best levels of each side and publish the top of the book.
 
-    Latency: 3 cycles, `updates` transfer to `top_of_book.valid`. Throughput: 1 update every 2
+    Latency: 2 cycles, `updates` transfer to `top_of_book.valid`; an update is taken in the cycle in
+    which it is offered if it was foretold by `coming`. Throughput: 1 update every 2
     cycles; `updates.ready` falls for longer only while a side whose cached levels were all used
     up is refilled (so that every event's top is published), and while the window of a side is
-    being emptied. Each message publishes once, with its last update: a replace never shows its
-    removal half.
+    being emptied. Each message publishes once, with its last update, but for a replace: its first
+    half publishes the top that its second half will leave, unless that cannot be known yet. It
+    never shows the removal alone.
 
     A side with orders of which none is cached is not known. It is published as stale, until it
     is known again; then the top is published with the tag of the latest message.
@@ -34,13 +45,23 @@ class TopCache(wiring.Component):
     ----------
     profile : Profile
 
+    Attributes
+    ----------
+    low_levels : int
+        A side with fewer cached levels, though it has more, is low.
+
     Members
     -------
     updates : ``In(stream.Signature(LevelUpdate))``
+    coming : ``In(UpdateComing)``
+        What `updates` may offer in the next cycle, unless one is taken in this cycle; its row is
+        fetched meanwhile.
     level_operations : ``Out(stream.Signature(LevelOp, always_ready=True))``
         The same changes for the price-level memory, and searches.
     found : ``In(stream.Signature(FoundLevel))``
         Answers of searches.
+    stop_search : ``Out(1)``
+        No more of them are wanted.
     walk : ``Out(stream.Signature({symbol_index, side}))``
         Asks the order table for all orders of a side.
     top_of_book : ``Out(stream.Signature(TopOfBook, always_ready=True))``
@@ -54,19 +75,25 @@ class TopCache(wiring.Component):
         A message's last update has been applied.
     idle : ``Out(1)``
         Nothing is under way, every side is known and no window is about to move.
+    steady : ``Out(1)``, any_low : ``Out(1)``
+        As `idle`, whatever is under way; some side has fewer than `low_levels` levels cached, and
+        others. Both 2 cycles after `settled`.
     stale, incomplete : ``Out(symbols)``
     stat_rebuild, stat_refill : ``Out(1)``
     """
 
-    LATENCY = 3
+    LATENCY = 2
 
     def __init__(self, profile: Profile):
         self.profile = profile
+        self.low_levels = profile.cached_levels // 2
         rows = row_bits(profile)
         symbols = 1 << profile.symbol_bits
         super().__init__({
             "updates": In(stream.Signature(LevelUpdate(profile))),
+            "coming": In(UpdateComing(profile)),
             "level_operations": Out(stream.Signature(LevelOp(profile), always_ready=True)),
+            "stop_search": Out(1),
             "found": In(stream.Signature(FoundLevel(profile))),
             "walk": Out(stream.Signature(data.StructLayout({
                 "symbol_index": profile.symbol_bits, "side": Side}))),
@@ -77,7 +104,7 @@ class TopCache(wiring.Component):
             "levels_clearing": In(1),
             "stale_symbols": In(symbols), "incomplete_symbols": In(symbols),
             "clear": In(1), "clearing": Out(1, init=1),
-            "settled": Out(1), "idle": Out(1),
+            "settled": Out(1), "idle": Out(1), "steady": Out(1), "any_low": Out(1),
             "stale": Out(symbols), "incomplete": Out(symbols),
             "stat_rebuild": Out(1), "stat_refill": Out(1),
         })
@@ -93,6 +120,7 @@ class TopCache(wiring.Component):
         m.submodules.rows = cached = memory.Memory(shape=row_shape, depth=rows, init=[])
         m.submodules.publisher = publisher = TopPublisher(profile)
         m.submodules.update = update = CacheUpdate(profile)
+        m.submodules.replaced = replaced = ReplaceTop(profile)
         m.submodules.refill = refill = ResetInserter(self.clearing)(RefillControl(profile))
         m.submodules.rebuild = rebuild = ResetInserter(self.clearing)(RebuildControl(profile))
         connect(m, rebuild.walk, flipped(self.walk))
@@ -105,10 +133,7 @@ class TopCache(wiring.Component):
         with m.If(refill.hopeless):
             m.d.sync += failed_rows.bit_select(refill.exhausted_row, 1).eq(1)
 
-        # Stage 1: an update, a search to start, or a found level; never two cycles in a row.
-        update_1 = self.updates.p
-        valid_2 = Signal()
-        valid_3 = Signal()
+        # One cycle ahead: whose turn it is, and the row in question.
         blocked = Signal()          # a side is refilled before anything else happens
         blocked_row = Signal(row_width)
         mid_event = Signal()        # the first half of a replace has been taken
@@ -118,103 +143,114 @@ class TopCache(wiring.Component):
         placing = Signal()
         with m.If(rebuild.walk.valid & rebuild.walk.ready):
             m.d.sync += placing.eq(1)
+        choosing = Signal()         # something was taken in the last cycle
+        record = Signal(data.StructLayout({
+            "row": row_width, "update": LevelUpdate(profile), "is_update": 1, "is_start": 1,
+            "is_place": 1, "is_found": 1, "found": FoundLevel(profile),
+            "counts": 1, "ends": 1, "halves": 1}), reset_less=True)
+        turn_upkeep = Signal()
+        turn_place = Signal()
+        turn_start = Signal()
+        upkeep_row = Signal(row_width)
+        upkeep_next = Signal()
         take_place = Signal()
-        m.d.comb += take_place.eq(placing & ~valid_2)
-        with m.If(take_place):
-            m.d.sync += placing.eq(0)
-        may_empty = Signal()
+        fetch_row = Signal(row_width)
         m.d.comb += [
-            holding.eq(self.clearing | self.levels_clearing | (rebase_wait != 0) | placing),
-            self.updates.ready.eq(~valid_2 & ~holding & (mid_event | ~(blocked | may_empty))),
+            upkeep_row.eq(Mux(placing, rebuild.row, refill.row)),
+            # A search is started at once: its answers shall be there when they are needed.
+            upkeep_next.eq(~self.coming.valid | ((blocked | refill.request) & ~mid_event) |
+                           placing),
+            fetch_row.eq(Mux(upkeep_next, upkeep_row,
+                             Cat(Value.cast(self.coming.side), self.coming.symbol_index))),
         ]
+        m.d.sync += [turn_upkeep.eq(upkeep_next), turn_place.eq(placing & ~take_place),
+                     turn_start.eq(refill.request)]
+        result = update.result
+        row_read, row_write = cached.read_port(domain="comb"), cached.write_port()
+        fetched = Signal(row_shape, reset_less=True)
+        m.d.comb += row_read.addr.eq(fetch_row)
+        # What is chosen now is not in memory yet: take it on the way.
+        m.d.sync += Value.cast(fetched).eq(Mux(
+            choosing & (record.row == fetch_row), Value.cast(result), Value.cast(row_read.data)))
+
+        # Stage 1: an update, a search to start, or a found level is compared (inside `update`);
+        # never two cycles in a row.
+        update_1 = self.updates.p
+        found_1 = self.found.p
         take_update = Signal()
         take_found = Signal()
         take_start = Signal()
+        free = ~choosing & ~holding
         m.d.comb += [
+            holding.eq(self.clearing | self.levels_clearing | (rebase_wait != 0) | placing),
+            self.updates.ready.eq(free & ~turn_upkeep & (mid_event | ~blocked)),
             take_update.eq(self.updates.valid & self.updates.ready),
-            take_found.eq(self.found.valid & ~take_update & ~valid_2 & ~holding),
-            self.found.ready.eq(take_found),
-            take_start.eq(refill.request & ~take_update & ~take_found & ~valid_2 & ~holding),
+            take_found.eq(self.found.valid & free & turn_upkeep),
+            # A level that comes with a removal is taken if it could be appended.
+            self.found.ready.eq(record.is_found | (record.counts & update.appended)),
+            take_start.eq(refill.request & turn_start & ~self.found.valid & free &
+                          turn_upkeep),
+            take_place.eq(turn_place & ~choosing),
         ]
+        with m.If(take_place):
+            m.d.sync += placing.eq(0)
         with m.If(take_update & ~update_1.walk):
             m.d.sync += mid_event.eq(~update_1.event_last)
 
         row_1 = Signal(row_width)
-        with m.If(take_update):
-            m.d.comb += row_1.eq(Cat(Value.cast(update_1.side), update_1.symbol_index))
-        with m.Elif(take_place):
-            m.d.comb += row_1.eq(rebuild.row)
-        with m.Else():
-            m.d.comb += row_1.eq(refill.row)
-        key_1 = update_1.price ^ (update_1.side == Side.BUY).replicate(KEY_BITS)
-        row_read = cached.read_port(domain="comb")
-        row_write = cached.write_port()
-        row_3 = Signal(row_width, reset_less=True)
-        row_2 = Signal(row_shape, reset_less=True)
-        level_2 = Signal(CachedLevel(profile), reset_less=True)
-        action_2 = Signal(CacheAction)
-        final_2 = Signal(reset_less=True)
-        m.d.comb += row_read.addr.eq(row_1)
-        m.d.sync += [
-            # The operation before the last one may just be leaving: take its row on the way.
-            Value.cast(row_2).eq(Mux(valid_3 & (row_3 == row_1), Value.cast(update.result),
-                                     Value.cast(row_read.data))),
-            final_2.eq(update_1.final),
-            level_2.count.eq(self.found.p.level.count),
-            action_2.eq(CacheAction.NONE),
-        ]
-        with m.If(take_update):
-            m.d.sync += [level_2.key.eq(key_1), level_2.quantity.eq(update_1.quantity)]
-            with m.If(~update_1.walk & (update_1.kind == UpdateKind.ADD)):
-                m.d.sync += action_2.eq(CacheAction.ADD)
-            with m.If(~update_1.walk & (update_1.kind == UpdateKind.REMOVE)):
-                m.d.sync += action_2.eq(CacheAction.REMOVE)
-        with m.Else():
-            m.d.sync += [level_2.key.eq(self.found.p.level.key),
-                         level_2.quantity.eq(self.found.p.level.quantity)]
-            with m.If(take_found & self.found.p.found):
-                m.d.sync += action_2.eq(CacheAction.APPEND)
-
-        # Stage 2: the row is compared (inside `update`).
+        m.d.comb += row_1.eq(Mux(turn_upkeep, upkeep_row,
+                                 Cat(Value.cast(update_1.side), update_1.symbol_index)))
+        inverted = (update_1.side == Side.BUY).replicate(KEY_BITS)
         m.d.comb += [
-            Value.cast(update.row).eq(Value.cast(row_2)),
-            Value.cast(update.level).eq(Value.cast(level_2)),
-            update.action.eq(action_2), update.final.eq(final_2),
+            Value.cast(update.row).eq(Value.cast(fetched)),
+            update.key.eq(update_1.price ^ inverted),
+            update.quantity.eq(update_1.quantity),
+            Value.cast(update.found).eq(Value.cast(found_1.level)),
+            update.append.eq(self.found.valid & found_1.found & (row_1 == refill.row) & (
+                take_found | (take_update & ~update_1.walk &
+                              (update_1.kind == UpdateKind.REMOVE)))),
+            update.final.eq(update_1.final),
+            Value.cast(replaced.row).eq(Value.cast(fetched)),
+            replaced.new_key.eq(update_1.new_price ^ inverted),
+            replaced.quantity.eq(update_1.quantity),
+            replaced.new_quantity.eq(update_1.new_quantity),
+            refill.offer_key.eq(found_1.level.key),
         ]
-        record_2 = Signal(data.StructLayout({
-            "row": row_width, "key": KEY_BITS, "update": LevelUpdate(profile),
-            "is_update": 1, "is_start": 1, "is_place": 1, "is_found": 1,
-            "found": FoundLevel(profile), "side_empty": 1, "none_cached": 1}), reset_less=True)
-        record = Signal.like(record_2, reset_less=True)
+        with m.If(take_update & ~update_1.walk & (update_1.kind == UpdateKind.ADD)):
+            m.d.comb += update.action.eq(CacheAction.ADD)
+        with m.If(take_update & ~update_1.walk & (update_1.kind == UpdateKind.REMOVE)):
+            m.d.comb += update.action.eq(CacheAction.REMOVE)
         m.d.sync += [
-            valid_2.eq(take_update | take_found | take_start | take_place), valid_3.eq(valid_2),
-            record_2.row.eq(row_1),
-            Value.cast(record_2.update).eq(Value.cast(update_1)),
-            record_2.is_update.eq(take_update), record_2.is_start.eq(take_start),
-            record_2.is_found.eq(take_found), record_2.is_place.eq(take_place),
-            Value.cast(record_2.found).eq(Value.cast(self.found.p)),
-            Value.cast(record).eq(Value.cast(record_2)),
-            record.key.eq(level_2.key),
-            record.none_cached.eq(~row_2.valid[0]),
-            record.side_empty.eq(~row_2.valid[0] & (row_2.beyond == 0)),
-            row_3.eq(record_2.row),
+            choosing.eq(take_update | take_found | take_start | take_place),
+            record.row.eq(row_1),
+            Value.cast(record.update).eq(Value.cast(update_1)),
+            record.is_update.eq(take_update), record.is_start.eq(take_start),
+            record.is_found.eq(take_found), record.is_place.eq(take_place),
+            Value.cast(record.found).eq(Value.cast(found_1)),
+            record.counts.eq(take_update & ~update_1.walk),
+            record.ends.eq(take_update & ~update_1.walk & update_1.event_last),
+            record.halves.eq(take_update & ~update_1.walk & ~update_1.event_last &
+                             (update_1.kind == UpdateKind.REMOVE)),
         ]
-        m.d.comb += refill.offer_key.eq(level_2.key)
 
-        # Stage 3: the new row; what it means for the upkeep.
-        result = update.result
+        # Stage 2: the new row; what it means for the upkeep.
+        row_2 = record.row
+        key_2 = update.key_2
+        none_cached = ~update.row_2.valid[0]
+        side_empty = none_cached & (update.row_2.beyond == 0)
         change = record.update
-        is_update = valid_3 & record.is_update
-        is_found = valid_3 & record.is_found
-        counts = is_update & ~change.walk
-        unknown = Signal()
+        is_update = record.is_update
+        is_found = record.is_found
+        counts = record.counts
+        unknown = update.unknown
         m.d.comb += [
             update.allow.eq(refill.allow),
-            may_empty.eq(counts & update.may_empty),
-            unknown.eq(~result.valid[0] & update.more),
-            row_write.addr.eq(Mux(self.clearing, clear_row, row_3)),
+            Value.cast(replaced.row_2).eq(Value.cast(update.row_2)),
+            replaced.best_changed.eq(update.best_changed), replaced.best_gone.eq(update.best_gone),
+            row_write.addr.eq(Mux(self.clearing, clear_row, row_2)),
             Value.cast(row_write.data).eq(Mux(self.clearing, 0, Value.cast(result))),
             row_write.en.eq(self.clearing | is_update | is_found),
+            self.stop_search.eq(refill.stop),
             refill.urgent.eq(blocked), refill.urgent_row.eq(blocked_row),
             refill.barred.eq(rebuild.needed | failed_rows),
             refill.taken.eq(take_start),
@@ -226,14 +262,15 @@ class TopCache(wiring.Component):
         # The upkeep learns it a cycle later.
         m.d.sync += [
             refill.settled.eq(counts | is_found),
-            refill.settled_row.eq(row_3),
+            refill.settled_row.eq(row_2),
             refill.settled_wants.eq(~result.valid[profile.cached_levels - 1] & update.more),
             refill.settled_empty.eq(unknown),
+            refill.settled_low.eq(~result.valid[self.low_levels - 1] & update.more),
             refill.settled_added.eq(counts & (change.kind == UpdateKind.ADD) &
                                     (update.missed | update.pushed)),
             refill.missed.eq(counts & (update.missed | update.pushed)),
-            refill.missed_key.eq(Mux(update.pushed, update.pushed_key, record.key)),
-            refill.started.eq(valid_3 & record.is_start),
+            refill.missed_key.eq(Mux(update.pushed, update.pushed_key, key_2)),
+            refill.started.eq(record.is_start),
             refill.refused.eq(is_found & record.found.found & ~update.appended),
             refill.ended.eq(is_found & record.found.end),
             refill.ended_dry.eq(record.found.dry),
@@ -255,25 +292,25 @@ class TopCache(wiring.Component):
             rebuild.need.eq(refill.exhausted | bare),
             rebuild.need_row.eq(Mux(refill.exhausted, refill.exhausted_row, blocked_row)),
         ]
-        # With nothing in stage 2, stage 3 is free in the cycle after.
-        m.d.sync += abandoned.eq(blocked & settled_row & ~abandoned & ~valid_2 &
+        # With nothing taken now, stage 2 is free in the next cycle.
+        m.d.sync += abandoned.eq(blocked & settled_row & ~abandoned & ~take_update & ~take_found &
+                                 ~take_start & ~take_place &
                                  (rebuild.needed | failed_rows).bit_select(blocked_row, 1))
         with m.If(empties):
-            m.d.sync += [blocked.eq(1), blocked_row.eq(row_3)]
-        with m.Elif(abandoned | refilled):
+            m.d.sync += [blocked.eq(1), blocked_row.eq(row_2)]
+        with m.Elif(abandoned | refilled | (update.appended & (row_2 == blocked_row))):
             m.d.sync += blocked.eq(0)
 
         # The price-level memory gets its part.
         op = self.level_operations.p
         m.d.sync += [
             self.level_operations.valid.eq(0),
-            op.row.eq(row_3), op.key.eq(record.key), op.keyed.eq(1),
+            op.row.eq(row_2), op.key.eq(key_2), op.keyed.eq(1),
             op.quantity.eq(change.quantity), op.final.eq(change.final),
-            op.want.eq(sum(~result.valid[n] for n in range(profile.cached_levels))),
         ]
-        begins = valid_3 & record.is_place
+        begins = record.is_place
         m.d.comb += rebuild.placed.eq(begins)
-        with m.If(valid_3 & record.is_start):
+        with m.If(record.is_start):
             m.d.sync += [self.level_operations.valid.eq(1), op.kind.eq(LevelOpKind.SEARCH),
                          op.key.eq(update.worst_key), op.keyed.eq(result.valid[0])]
         with m.Elif(begins):
@@ -291,7 +328,7 @@ class TopCache(wiring.Component):
         with m.Elif(is_update & (change.kind == UpdateKind.ADD)):
             m.d.sync += [
                 self.level_operations.valid.eq(change.touch_levels),
-                op.kind.eq(Mux(record.side_empty & ~change.walk, LevelOpKind.FIRST,
+                op.kind.eq(Mux(side_empty & ~change.walk, LevelOpKind.FIRST,
                                LevelOpKind.ADD)),
             ]
         with m.If((rebase_wait != 0) & ~begins):
@@ -307,32 +344,41 @@ class TopCache(wiring.Component):
         # The event's end is published, but for one that waits for the refill of its side.
         marks = Signal(2)           # stale, incomplete: of this event alone
         waiting = Signal()
+        shown = Signal()            # the first half of the replace has published
         publisher_tag = Signal(TAG_BITS, reset_less=True)
         publisher_execution = Signal(reset_less=True)
         publisher_traded = Signal(32, reset_less=True)
-        ends = counts & change.event_last
+        ends = record.ends
         waits = unknown & (blocked | empties)
         gives_up = abandoned & waiting
-        recovers = is_found & update.appended & record.none_cached
-        row_published = Mux(abandoned, blocked_row, row_3)
+        # The first half of a replace shows the top that the second one will make.
+        shows = record.halves & ~none_cached & ~update.bares
+        with m.If(counts):
+            m.d.sync += shown.eq(shows)
+        recovers = is_found & update.appended & none_cached
+        row_published = Mux(abandoned, blocked_row, row_2)
         symbol = row_published >> 1
         m.d.comb += [
             marks.eq(Mux(counts, Cat(change.overflow, change.suspect), 0)),
-            publisher.publish.eq((ends & ~waits) | recovers | gives_up),
-            publisher.row.eq(row_published), publisher.known.eq(~unknown & ~abandoned),
+            publisher.publish.eq((ends & ~waits & ~(shown & ~marks.any())) | shows | recovers |
+                                 gives_up),
+            publisher.row.eq(row_published), publisher.known.eq((~unknown | shows) & ~abandoned),
             publisher.other_known.eq(~refill.empty.bit_select(row_published ^ 1, 1)),
             publisher.stale.eq(lasting.bit_select(symbol, 1) | marks[0]),
             publisher.incomplete.eq(self.incomplete.bit_select(symbol, 1) | marks[1]),
-            publisher.tag.eq(Mux(ends, change.tag, publisher_tag)),
-            publisher.execution.eq(Mux(ends, change.execution, waiting & publisher_execution)),
-            publisher.traded.eq(Mux(ends, change.quantity & change.execution.replicate(32),
+            publisher.tag.eq(Mux(ends | shows, change.tag, publisher_tag)),
+            publisher.execution.eq(
+                Mux(ends | shows, change.execution, waiting & publisher_execution)),
+            publisher.traded.eq(Mux(ends | shows, change.quantity & change.execution.replicate(32),
                                     publisher_traded & waiting.replicate(32))),
             self.settled.eq(ends),
         ]
-        with m.If(result.valid[0]):
-            best = result.levels[0]
+        best = Signal(CachedLevel(profile))
+        m.d.comb += Value.cast(best).eq(Mux(shows, Value.cast(replaced.best),
+                                            Value.cast(result.levels[0])))
+        with m.If(result.valid[0] | shows):
             m.d.comb += [
-                publisher.top.price.eq(best.key ^ (~row_3[0]).replicate(KEY_BITS)),
+                publisher.top.price.eq(best.key ^ (~row_2[0]).replicate(KEY_BITS)),
                 publisher.top.quantity.eq(best.quantity),
                 publisher.top.count.eq(best.count),
             ]
@@ -343,6 +389,9 @@ class TopCache(wiring.Component):
             m.d.sync += waiting.eq(0)
         connect(m, publisher.top_of_book, flipped(self.top_of_book))
 
+        steady = (~blocked & ~holding & ~rebuild.needed.any() &
+                  ~(refill.empty & ~failed_rows).any())
+        m.d.comb += self.any_low.eq(refill.any_low)
         event_symbol = Signal(symbols)
         m.d.comb += event_symbol.eq(1 << symbol)
         m.d.sync += [
@@ -351,8 +400,7 @@ class TopCache(wiring.Component):
             self.incomplete.eq(self.incomplete | self.incomplete_symbols |
                                Mux(marks[1], event_symbol, 0)),
             self.stale.eq(lasting | self.stale_symbols | unknown_symbols),
-            self.idle.eq(~take_update & ~valid_2 & ~valid_3 & ~blocked & ~holding &
-                         ~rebuild.needed.any() & ~(refill.empty & ~failed_rows).any()),
+            self.steady.eq(steady), self.idle.eq(steady & ~take_update & ~choosing),
         ]
 
         # Forgetting.
@@ -364,7 +412,7 @@ class TopCache(wiring.Component):
             with m.If(clear_row == rows - 1):
                 m.d.sync += self.clearing.eq(0)
         with m.If(self.clearing):
-            m.d.sync += [valid_2.eq(0), valid_3.eq(0), blocked.eq(0), mid_event.eq(0),
+            m.d.sync += [choosing.eq(0), shown.eq(0), blocked.eq(0), mid_event.eq(0),
                          placing.eq(0), failed_rows.eq(0), rebase_wait.eq(0), marked_stale.eq(0),
                          self.incomplete.eq(0), waiting.eq(0)]
         return m

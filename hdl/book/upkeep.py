@@ -15,16 +15,18 @@ __all__ = ["RebuildControl", "RefillControl"]
 class RefillControl(wiring.Component):
     """Ask for the next worse levels of sides whose cache has room, one search at a time.
 
-    A side whose cache ran empty is served before all others. An answer is refused when an
+    A search goes on until the cache is full; what it finds is appended in idle cycles, or together
+    with the removals of the side. A side whose cache ran empty is served before all
+    others. An answer is refused when an
     operation younger than its search could have changed it: one that missed the cache at a price
     not worse than the answer's, or a level pushed out of the cache that is not worse. Then the
     rest of that search is refused too, and the side is searched again.
 
     Members
     -------
-    settled : ``In(1)``, settled_row, settled_wants, settled_empty : ``In``
-        An operation has left a side: it has room and more levels exist; none is cached though
-        the side has orders.
+    settled : ``In(1)``, settled_row, settled_wants, settled_low, settled_empty : ``In``
+        An operation has left a side: it has room and more levels exist; less than half of its
+        places are used then; none is cached though the side has orders.
     settled_added : ``In(1)``
         That operation was an add that missed the cache.
     missed : ``In(1)``, missed_key : ``In``
@@ -41,10 +43,14 @@ class RefillControl(wiring.Component):
         Key of an answer; one cycle later, whether it may be used.
     refused : ``In(1)``
         An answer was not used.
+    stop : ``Out(1)``
+        The search has brought enough, or has to be done again, or another one is more urgent.
     ended, ended_dry : ``In(1)``
         The search is over; the window holds nothing worse.
     dry : ``Out(1 << row_bits)``
         Sides whose window is known to hold nothing worse than what is cached.
+    any_low : ``Out(1)``
+        Some side uses less than half of its places, though more levels exist.
     exhausted : ``Out(1)``, exhausted_row : ``Out``
         A search of a side with nothing cached found nothing: its window is in the wrong place.
     hopeless : ``Out(1)``
@@ -60,17 +66,18 @@ class RefillControl(wiring.Component):
         rows = row_bits(profile)
         super().__init__({
             "settled": In(1), "settled_row": In(rows), "settled_wants": In(1),
-            "settled_empty": In(1), "settled_added": In(1),
+            "settled_low": In(1), "settled_empty": In(1), "settled_added": In(1),
             "missed": In(1), "missed_key": In(KEY_BITS),
             "urgent": In(1), "urgent_row": In(rows),
             "barred": In(1 << rows),
             "request": Out(1), "row": Out(rows), "taken": In(1), "started": In(1),
             "offer_key": In(KEY_BITS), "allow": Out(1), "refused": In(1),
-            "ended": In(1), "ended_dry": In(1),
+            "stop": Out(1), "ended": In(1), "ended_dry": In(1),
             "dry": Out(1 << rows),
             "exhausted": Out(1), "exhausted_row": Out(rows), "hopeless": Out(1),
             "rebuilt": In(1), "rebuilt_row": In(rows),
             "clear": In(1),
+            "any_low": Out(1),
             "empty": Out(1 << rows),
             "stat_refill": Out(1),
         })
@@ -79,6 +86,7 @@ class RefillControl(wiring.Component):
         m = Module()
 
         wants = Signal(1 << len(self.row))
+        lows = Signal(1 << len(self.row))
         fresh = Signal(1 << len(self.row))     # rebuilt, and nothing found or added since
         scan = Signal.like(self.row)
         running = Signal()
@@ -92,6 +100,7 @@ class RefillControl(wiring.Component):
 
         with m.If(self.settled):
             m.d.sync += [bit(wants, self.settled_row).eq(self.settled_wants),
+                         bit(lows, self.settled_row).eq(self.settled_low),
                          bit(self.empty, self.settled_row).eq(self.settled_empty)]
             with m.If(self.settled_added):
                 m.d.sync += bit(self.dry, self.settled_row).eq(0)
@@ -101,10 +110,18 @@ class RefillControl(wiring.Component):
             m.d.sync += [bit(self.dry, self.rebuilt_row).eq(0),
                          bit(fresh, self.rebuilt_row).eq(1)]
 
+        m.d.comb += self.any_low.eq(lows.any())
+
         candidate = Signal.like(self.row)
         worth = Signal()
-        m.d.comb += candidate.eq(Mux(self.urgent, self.urgent_row, scan))
-        m.d.sync += scan.eq(scan + 1)
+        # Every other cycle the side that changed last: that is where levels are used up.
+        recent = Signal.like(self.row)
+        look_back = Signal()
+        with m.If(self.settled):
+            m.d.sync += recent.eq(self.settled_row)
+        m.d.sync += [look_back.eq(~look_back), scan.eq(scan + look_back)]
+        m.d.comb += candidate.eq(
+            Mux(self.urgent, self.urgent_row, Mux(look_back, recent, scan)))
         m.d.comb += worth.eq(bit(wants & ~self.dry & ~self.barred, candidate))
         with m.If(~self.request & ~running & worth):
             m.d.sync += [self.request.eq(1), self.row.eq(candidate)]
@@ -128,6 +145,10 @@ class RefillControl(wiring.Component):
         with m.If(self.refused):
             m.d.sync += refusing.eq(1)
 
+        m.d.sync += self.stop.eq(running & (
+            self.refused | (self.urgent & (self.urgent_row != self.row))
+            | (self.settled & (self.settled_row == self.row) & ~self.settled_wants)))
+
         m.d.comb += self.exhausted_row.eq(self.row)
         with m.If(self.ended):
             m.d.sync += running.eq(0)
@@ -139,7 +160,7 @@ class RefillControl(wiring.Component):
                 ]
 
         with m.If(self.clear):
-            m.d.sync += [wants.eq(0), self.dry.eq(0), self.empty.eq(0), running.eq(0),
+            m.d.sync += [wants.eq(0), lows.eq(0), self.dry.eq(0), self.empty.eq(0), running.eq(0),
                          self.request.eq(0)]
         return m
 

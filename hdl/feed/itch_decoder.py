@@ -14,6 +14,7 @@ from hdl.records import (
     BookOperation,
     FeedMessage,
     MessageContext,
+    OperationAhead,
     OperationKind,
 )
 from hdl.stream import BEAT_BYTES
@@ -109,6 +110,8 @@ class ItchDecoder(wiring.Component):
         Messages in order.
     operations : ``Out(stream.Signature(BookOperation(profile)))``
         Operations on books, in order.
+    ahead : ``Out(OperationAhead(profile))``
+        What is known of an operation in the cycle before `operations.valid` rises.
     admin : ``Out(stream.Signature(AdminMessage(profile), always_ready=True))``
         News of trading state.
     frame_settled, frame_good : ``In(1)``
@@ -138,6 +141,7 @@ learned, learned_index, unknown
         super().__init__({
             "messages":          In(stream.Signature(FeedMessage)),
             "operations":        Out(stream.Signature(BookOperation(profile))),
+            "ahead":             Out(OperationAhead(profile)),
             "admin":             Out(stream.Signature(AdminMessage(profile), always_ready=True)),
             "frame_settled":     In(1),
             "frame_good":        In(1),
@@ -176,7 +180,7 @@ learned, learned_index, unknown
         m.d.comb += take.eq(self.messages.valid & self.messages.ready)
         ends = take & window.last
 
-        present, before = self._bytes(m, take)
+        present, before, soon = self._bytes(m, take)
 
         def number(field, source=present):
             return Cat(reversed(source[field.span]))
@@ -201,6 +205,13 @@ learned, learned_index, unknown
         replace = held_flags.kind == OperationKind.REPLACE
         add = held_flags.kind == OperationKind.ADD
         replacing = itch50.ORDER_REPLACE.field
+        side = _shared("buy_sell_indicator", *_ADDS)
+        m.d.comb += [
+            self.ahead.load.eq(ends),
+            self.ahead.symbol_index.eq(self.symbol_index),
+            self.ahead.reference.eq(number(_REFERENCE, soon)),
+            self.ahead.side.eq(number(side, soon) != itch50.Side.BUY.byte),
+        ]
         with m.If(ends):
             m.d.sync += [
                 operation.kind.eq(held_flags.kind),
@@ -208,8 +219,7 @@ learned, learned_index, unknown
                 operation.tag.eq(tag),
                 operation.reference.eq(number(_REFERENCE)),
                 operation.new_reference.eq(number(replacing("new_order_reference_number"))),
-                operation.side.eq(number(_shared("buy_sell_indicator", *_ADDS))
-                                  != itch50.Side.BUY.byte),
+                operation.side.eq(number(side) != itch50.Side.BUY.byte),
                 operation.shares.eq(
                     Mux(replace, number(replacing("shares")),
                         Mux(add, number(_shared("shares", *_ADDS)),
@@ -329,7 +339,8 @@ learned, learned_index, unknown
         """Return each byte of the message up to the present window, and up to the one before.
 
         A byte is in the lower half of one window, and in the upper half of the one before, where
-        it counts only if the message ends there.
+        it counts only if the message ends there. A third answer is as the first, a level shorter,
+        for messages that do not end in their first window.
         """
         window = self.messages.p
         position = Signal(_LAST_BYTE // BEAT_BYTES)  # one-hot, of the windows after the first
@@ -349,7 +360,16 @@ learned, learned_index, unknown
                 m.d.comb += present.eq(window.data.word_select(lane, 8))
             with m.If(take):
                 m.d.sync += before.eq(present)
-        return now, kept
+        soon = []
+        for place, before in enumerate(kept):
+            beat, lane = divmod(place, BEAT_BYTES)
+            value = before
+            if beat > 1:
+                value = Mux(at[beat - 1], window.data.word_select(lane + BEAT_BYTES, 8), value)
+            if beat:
+                value = Mux(at[beat], window.data.word_select(lane, 8), value)
+            soon.append(Value.cast(value))
+        return now, kept, soon
 
     @staticmethod
     def _codes(number):

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.e2e
 BID, ASK = 1_000_000, 1_000_100
 
 #: Most cycles, EOT to SOF: cut-through, Start of the trigger's frame in lane 0.
-CUT_THROUGH = {"add": 17, "execute": 21, "cancel": 21, "delete": 21, "replace": 23}
+CUT_THROUGH = {"add": 15, "execute": 20, "cancel": 20, "delete": 20, "replace": 20}
 #: A frame whose Start is in lane 4 has the upper half of each beat a word later.
 LANE_4 = 1
 

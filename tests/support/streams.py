@@ -7,7 +7,7 @@ from typing import Any
 from amaranth.hdl import Elaboratable, Value
 from amaranth.sim import Simulator
 
-__all__ = ["always", "collect", "drive", "run", "stalls"]
+__all__ = ["always", "collect", "drive", "drive_announced", "offer_announced", "run", "stalls"]
 
 
 def always() -> bool:
@@ -33,6 +33,27 @@ async def drive(ctx, stream, items: Iterable[Any], go: Callable[[], bool] = alwa
         ctx.set(stream.valid, 1)
         await ctx.tick().until(stream.ready)
         ctx.set(stream.valid, 0)
+
+
+async def offer_announced(ctx, dut, operation: dict) -> None:
+    """Announce a book operation on ``dut.ahead``, then offer it until it is taken."""
+    ctx.set(dut.ahead, {"load": 1, "symbol_index": operation["symbol_index"],
+                        "reference": operation["reference"], "side": operation["side"]})
+    await ctx.tick()
+    # Nothing of an announcement is left when the operation is there.
+    ctx.set(dut.ahead, {"load": 0, "symbol_index": 0, "reference": 0, "side": 0})
+    ctx.set(dut.operations.payload, operation)
+    ctx.set(dut.operations.valid, 1)
+    await ctx.tick().until(dut.operations.ready)
+    ctx.set(dut.operations.valid, 0)
+
+
+async def drive_announced(ctx, dut, items: Iterable[dict], go: Callable[[], bool] = always) -> None:
+    """Put every book operation on ``dut.operations``, each announced; `go` as of `drive`."""
+    for item in items:
+        while not go():
+            await ctx.tick()
+        await offer_announced(ctx, dut, item)
 
 
 async def collect(ctx, stream, out: list, go: Callable[[], bool] = always) -> None:

@@ -14,7 +14,7 @@ from hdl.records import OperationKind, Side, UpdateKind
 from sim.golden.order_table import Kind, Name, Operation, WalkChecker, toeplitz_row
 from sim.golden.order_table import OrderTable as Golden
 from sim.golden.order_table import UpdateKind as GoldenUpdateKind
-from tests.support.streams import always, drive, run
+from tests.support.streams import always, drive_announced, run
 
 __all__ = ["FAST_CYCLES", "KEYS", "PROFILE", "ROW_BITS", "SLOW_CYCLES", "SYMBOLS", "Log", "add",
            "check", "colliding", "operation", "operation_payload", "random_operations",
@@ -25,8 +25,8 @@ PROFILE = Profile(name="test", symbols=SYMBOLS, window_ticks=64, orders=64,
                   frame_buffer_bytes=1024, tcp_ring_bytes=1024, event_ring_bytes=1024)
 ROW_BITS = 3
 KEYS = default_keys(ROW_BITS, 2)
-SLOW_CYCLES = 5
-FAST_CYCLES = 1
+SLOW_CYCLES = 4
+FAST_CYCLES = 0
 
 
 class ObservedTable(OrderTable):
@@ -167,7 +167,7 @@ def simulate(operations, *, source=always, sink=always, walk=None, settle=40, ke
         if keys is not None:
             ctx.set(dut.cfg_seeds, list(keys))
         await ctx.tick().until(dut.cleared)
-        await drive(ctx, dut.operations, map(operation_payload, operations), source)
+        await drive_announced(ctx, dut, map(operation_payload, operations), source)
         state["fed"] = True
         while state["walking"]:
             await ctx.tick()
@@ -180,6 +180,7 @@ def simulate(operations, *, source=always, sink=always, walk=None, settle=40, ke
         cycle = 0
         requested = ()
         offered = False
+        taken, foretold = False, None
         observed = Places.signals(dut)
         while True:
             if (walk is not None and not state["walking"] and not state["fed"]
@@ -189,14 +190,17 @@ def simulate(operations, *, source=always, sink=always, walk=None, settle=40, ke
                 ctx.set(dut.walk.valid, 1)
             ready = sink()
             ctx.set(dut.updates.ready, ready)
-            (_, _, valid, update, offer, accepted, walk_ready, late_dup, late_over, late_symbol,
-             unknown, dup, overfill, overflow, *places) = await ctx.tick().sample(
-                dut.updates.valid, dut.updates.payload, dut.operations.valid,
+            (_, _, valid, update, coming, offer, accepted, walk_ready, late_dup, late_over,
+             late_symbol, unknown, dup, overfill, overflow, *places) = await ctx.tick().sample(
+                dut.updates.valid, dut.updates.payload, dut.coming, dut.operations.valid,
                 dut.operations.valid & dut.operations.ready, dut.walk.valid & dut.walk.ready,
                 dut.late_duplicate, dut.late_overflow, dut.late_symbol_index,
                 dut.stat_unknown_reference, dut.stat_duplicate_reference, dut.stat_overfill,
                 dut.stat_overflow, *observed)
             log.places.observe(cycle, *places)
+            if valid and not taken and foretold.valid:
+                assert (foretold.symbol_index, foretold.side) == (update.symbol_index, update.side)
+            taken, foretold = valid and ready, coming
             if offer and not offered:
                 log.offered.append(cycle)
             offered = offer and not accepted

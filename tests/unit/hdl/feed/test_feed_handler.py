@@ -36,15 +36,15 @@ class Watch:
         self.cycle = 0
 
     async def bench(self, ctx):
-        dut, due, held = self.dut, [], None
+        dut, due, held, announced = self.dut, [], None, None
         stats = [getattr(dut, f"stat_{name}") for name in PULSES]
         while True:
             ready = self.go() and not self.rest
             self.rest = max(0, self.rest - 1)
             ctx.set(dut.operations.ready, ready)
-            _, _, valid, operation, news, admin, stale, symbols, context, *pulses = \
+            _, _, valid, operation, ahead, news, admin, stale, symbols, context, *pulses = \
                 await ctx.tick().sample(
-                    dut.operations.valid, dut.operations.payload, dut.admin.valid,
+                    dut.operations.valid, dut.operations.payload, dut.ahead, dut.admin.valid,
                     dut.admin.payload, dut.stream_stale, dut.stale_symbols, dut.context, *stats)
             self.counts.update(dict(zip(PULSES, pulses, strict=True)))
             if due and due[0] == self.cycle:
@@ -52,6 +52,13 @@ class Watch:
                 self.contexts.append(context)
             if held is not None:
                 assert valid and operation == held, "an operation that was offered changed"
+                assert not ahead.load, "one operation at a time"
+            elif valid:
+                assert announced.load, "an operation comes announced"
+                assert (announced.symbol_index, announced.reference) == (
+                    operation.symbol_index, operation.reference)
+                assert operation.kind != OperationKind.ADD or announced.side == operation.side
+            announced = ahead
             held = operation if valid and not ready else None
             if valid and ready:
                 self.operations.append(operation)
