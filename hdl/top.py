@@ -13,6 +13,7 @@ from hdl.feed.feed_handler import FeedHandler
 from hdl.feed.feed_health import FeedHealth
 from hdl.net.datagram_receiver import DatagramReceiver
 from hdl.net.elastic_buffer import ElasticBuffer
+from hdl.no_orders import NoManagement, NoOrders
 from hdl.order_side import OrderSide, register_members
 from hdl.profile import Profile
 from hdl.telemetry.event_merger import EventMerger
@@ -80,6 +81,9 @@ class Top(wiring.Component):
     ----------
     profile : Profile
         Sizes.
+    trading : bool
+        Whether there are an order side and a management port. A replay needs neither, and simulates
+        faster without; what is left is the same, with the same ports.
 
     Members
     -------
@@ -116,8 +120,9 @@ class Top(wiring.Component):
         The time, of every timer.
     """
 
-    def __init__(self, profile: Profile):
+    def __init__(self, profile: Profile, *, trading: bool = True):
         self.profile = profile
+        self.trading = trading
         bus = CsrBus.members
         super().__init__({
             "feed_a_rx_data":    In(64),
@@ -161,9 +166,10 @@ class Top(wiring.Component):
             profile, counter_widths={"mold.gap_messages": len(feed.gap_messages)})
         m.submodules.clock = clock = NanosecondClock(profile.core_hz)
         m.submodules.health = health = FeedHealth()
-        m.submodules.orders = orders = OrderSide(profile)
+        m.submodules.orders = orders = (OrderSide if self.trading else NoOrders)(profile)
         m.submodules.merger = merger = EventMerger()
-        m.submodules.management = management = ManagementSide(profile)
+        m.submodules.management = management = (
+            ManagementSide if self.trading else NoManagement)(profile)
         parts = {"receiver": receiver, "feed": feed, "book": book, "recorder": recorder,
                  "elastic": elastic}
 

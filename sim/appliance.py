@@ -66,6 +66,8 @@ class Appliance:
         A library made from another Verilog; by default that of the profile is built or found.
     traced : bool
         Whether waveforms can be written.
+    trading : bool
+        Whether there are an order side and a management port; without, it simulates faster.
 
     Raises
     ------
@@ -74,9 +76,10 @@ class Appliance:
     """
 
     def __init__(self, profile: str = "sim", *, library: Path | None = None,
-                 traced: bool = False) -> None:
+                 traced: bool = False, trading: bool = True) -> None:
         if library is None:
-            emitted = verilate.emit(verilate.APPLIANCE, {"profile": profile})
+            arguments = {"profile": profile} if trading else {"profile": profile, "trading": False}
+            emitted = verilate.emit(verilate.APPLIANCE, arguments)
             library = verilate.build(emitted, traced=traced)
         self.simulation = Simulation(library)
         self._order_records: list[bytes] = []

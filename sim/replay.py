@@ -200,8 +200,9 @@ class Replay:
         while first or books:
             first = False
             waves = self.waves if summary.passes == 0 else None
-            with Appliance(self.profile, library=self.library,
-                           traced=waves is not None) as appliance:
+            # No order leaves in a replay: simulate the same core without the side that sends them.
+            with Appliance(self.profile, library=self.library, traced=waves is not None,
+                           trading=waves is not None) as appliance:
                 if waves is not None:
                     appliance.simulation.trace(waves.path, waves.start, waves.end)
                 watched, books = books[:appliance.symbols], books[appliance.symbols:]

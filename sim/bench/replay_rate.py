@@ -53,7 +53,7 @@ def measure_replay_rate(profile: str, folder: Path, *, messages: int, seed: int 
     capture = folder / "replay.itch"
     content = write_capture(capture, messages=messages, seed=seed)
     replay = Replay(capture, profile=profile)
-    Appliance(profile).close()  # so that the library is there
+    Appliance(profile, trading=False).close()  # so that the library is there
     processor = time.process_time()
     rows, summary = replay.run()
     processor = time.process_time() - processor
