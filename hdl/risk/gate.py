@@ -180,7 +180,7 @@ class RiskGate(wiring.Component):
         absorbing = Signal()
         quiet = Signal()
         unsettled = Signal(range(Evaluation.latency + 1), init=Evaluation.latency)
-        pending = Signal(range(Evaluation.latency + 1))
+        pending = Signal(range(Evaluation.latency + 2))
         arrives = Signal()
         m.d.comb += [
             arrives.eq(self.intents.valid & ~held),
@@ -221,7 +221,7 @@ class RiskGate(wiring.Component):
         slot_short = Signal(reset_less=True)
         slot_mask = Signal(64, reset_less=True)
         with m.If(arrives):
-            m.d.sync += pending.eq(Evaluation.latency)
+            m.d.sync += pending.eq(Evaluation.latency + 1)
         with m.Elif(pending != 0):
             m.d.sync += pending.eq(pending - 1)
         m.d.sync += [
@@ -372,12 +372,14 @@ class RiskGate(wiring.Component):
         # No verdict falls on an ENTER while a transfer is being counted.
         m.d.sync += counted.eq(transfer)
 
-        # An intent that waits is judged instead of what is announced.
+        # An intent that waits is judged instead of what is announced; a register says so, as the
+        # symbol's choice is before every look-up.
+        turn = Signal(init=1)
         stages = [Signal(name=f"of_slot_{n}", init=1) for n in range(Evaluation.latency)]
-        m.d.sync += Cat(stages).eq(Cat(enter_held, *stages[:-1]))
+        m.d.sync += Cat(turn, stages).eq(Cat(enter_held, turn, *stages[:-1]))
         m.d.comb += [self.symbol_index.eq(self.orders_symbol),
                      Value.cast(judge.orders).eq(Value.cast(self.orders))]
-        with m.If(enter_held):
+        with m.If(turn):
             m.d.comb += self.symbol_index.eq(slot.symbol_index)
         with m.If(stages[0]):
             m.d.comb += [

@@ -185,7 +185,7 @@ def test_every_check_at_its_limit(waits):
             assert failed_checks(verdict.mask) == failed_checks(wanted), (side, price, quantity)
             if not wanted:
                 assert request.short == (side == 1 and sells_short(quantity, exposure))
-            assert left == (None if wanted else (Evaluation.latency + 3) * waits)
+            assert left == (None if wanted else (Evaluation.latency + 4) * waits)
             assert (verdict.state.reference, verdict.state.worst_long, verdict.state.worst_short,
                     verdict.state.open_orders) == (
                 book.reference, exposure.worst_long, exposure.worst_short, exposure.open_orders)
@@ -255,7 +255,7 @@ def test_a_busy_transmitter_gets_nothing_stale():
             offers.append(ctx.get(dut.requests.valid))
             await ctx.tick()
         # It was offered at once; it is judged anew, then offered as long as it passes.
-        again = Evaluation.latency + 2
+        again = Evaluation.latency + 3
         assert offers == [0] * again + [1] * (len(offers) - again)
         ctx.set(dut.exposure.worst_long, 5000)
         await ctx.tick().repeat(Evaluation.latency + 2)
