@@ -82,7 +82,8 @@ class RiskGate(wiring.Component):
     exposure, slot_free : ``In``
         Own orders of the symbol.
     absorbed : ``In(1)``
-        Pulse: the last reservation shows in `exposure` from this cycle on.
+        Pulse: the last reservation shows in `exposure` from this cycle on; 2 cycles after its
+        transfer at the earliest.
     tradable, spoilt, short_restricted, feed_up : ``In``
         Symbols that may be traded, whose book is stale or incomplete, and whose short sales are
         restricted; the feed is healthy.
@@ -154,7 +155,7 @@ class RiskGate(wiring.Component):
             taken.eq(offers & self.requests.ready),
         ]
 
-        judge, stages, rate = self._checks(m, slot, enter_held, transfer)
+        judge, stages, rate = self._checks(m, slot, enter_held)
 
         # What was judged leaves, whatever the intent says of it.
         judged = judge.judged
@@ -178,22 +179,32 @@ class RiskGate(wiring.Component):
         # No verdict on an ENTER while what it would be judged by may still change because of an
         # order that has left, nor after reset, when the checks hold nothing that was judged.
         absorbing = Signal()
+        counted = Signal()        # a transfer, a cycle later: whatever leaves, leaves first
+        reserved = Signal()       # the same of an ENTER
+        settled = Signal()
         quiet = Signal()
         unsettled = Signal(range(Evaluation.latency + 1), init=Evaluation.latency)
         pending = Signal(range(Evaluation.latency + 2))
         arrives = Signal()
         m.d.comb += [
             arrives.eq(self.intents.valid & ~held),
-            self.stat_reserved_wait.eq(enter_held & absorbing),
+            self.stat_reserved_wait.eq(enter_held & (absorbing | reserved)),
+            quiet.eq(settled & ~counted),
+            rate.counted.eq(counted),
         ]
-        with m.If(transfer & (self.requests.p.kind == IntentKind.ENTER)):
+        m.d.sync += [
+            counted.eq(transfer),
+            reserved.eq((fast_passes & self.requests.ready)
+                        | (taken & (out.kind == IntentKind.ENTER))),
+        ]
+        with m.If(reserved):
             m.d.sync += absorbing.eq(1)
         with m.Elif(self.absorbed):
             m.d.sync += absorbing.eq(0)
-        with m.If(transfer | self.absorbed):
-            m.d.sync += [quiet.eq(0), unsettled.eq(Evaluation.latency)]
+        with m.If(counted | self.absorbed):
+            m.d.sync += [settled.eq(0), unsettled.eq(Evaluation.latency)]
         with m.Elif((unsettled != 0) & ~absorbing):
-            m.d.sync += [unsettled.eq(unsettled - 1), quiet.eq(unsettled == 1)]
+            m.d.sync += [unsettled.eq(unsettled - 1), settled.eq(unsettled == 1)]
 
         # Flags that hold now.
         waited_ns = Signal(64, reset_less=True)
@@ -339,12 +350,11 @@ class RiskGate(wiring.Component):
         """Return the failed checks of an intent that the evaluation concerns."""
         return Mux(Value.cast(intent.side), judge.masks[1], judge.masks[0])
 
-    def _checks(self, m, slot, enter_held, transfer):
+    def _checks(self, m, slot, enter_held):
         """Join the checks; return evaluation, whether its stages hold the slot, and rate."""
         m.submodules.books = books = BookState(self.profile)
         m.submodules.evaluation = judge = Evaluation(self.profile)
         m.submodules.message_rate = rate = MessageRate()
-        counted = Signal()
         m.d.comb += [
             books.tops.valid.eq(self.tops.valid),
             Value.cast(books.tops.p).eq(Value.cast(self.tops.p)),
@@ -364,13 +374,9 @@ class RiskGate(wiring.Component):
             judge.halted.eq(books.halted),
             judge.unusable.eq(books.unusable),
             rate.now_ns.eq(self.now_ns),
-            rate.counted.eq(counted),
             rate.cfg_interval_ns.eq(self.cfg_interval_ns),
             rate.cfg_burst_ns.eq(self.cfg_burst_ns),
         ]
-
-        # No verdict falls on an ENTER while a transfer is being counted.
-        m.d.sync += counted.eq(transfer)
 
         # An intent that waits is judged instead of what is announced; a register says so, as the
         # symbol's choice is before every look-up.
