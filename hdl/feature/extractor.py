@@ -5,6 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from hdl.carry_save import carry_save
 from hdl.feature.definitions import FLOW_QUANTITY_BITS, OFI_BITS, OFI_DECAY_SHIFT
 from hdl.feature.log2 import PiecewiseLog2
 from hdl.orders import FEATURE_BITS, FeatureVector
@@ -108,8 +109,9 @@ class FeatureExtractor(wiring.Component):
         bid_flow = Signal(FLOW_QUANTITY_BITS, reset_less=True)
         ask_flow = Signal(FLOW_QUANTITY_BITS, reset_less=True)
         bid_gain = Signal(signed(FLOW_QUANTITY_BITS + 1), reset_less=True)
-        ask_gain = Signal(signed(FLOW_QUANTITY_BITS + 1), reset_less=True)
-        old_bid_flow = Signal(FLOW_QUANTITY_BITS, reset_less=True)
+        bid_gone = Signal(signed(FLOW_QUANTITY_BITS + 1), reset_less=True)   # minus the old size
+        ask_loss = Signal(signed(FLOW_QUANTITY_BITS + 1), reset_less=True)   # minus the gain
+        ask_come = Signal(signed(FLOW_QUANTITY_BITS + 1), reset_less=True)   # minus the new size
         old_ask_flow = Signal(FLOW_QUANTITY_BITS, reset_less=True)
         decayed = Signal(signed(OFI_BITS), reset_less=True)
         m.d.sync += [
@@ -130,22 +132,25 @@ class FeatureExtractor(wiring.Component):
             bid_flow.eq(flow(top.bid.quantity)),
             ask_flow.eq(flow(top.ask.quantity)),
             bid_gain.eq(flow(top.bid.quantity) - previous.bid_flow),
-            ask_gain.eq(flow(top.ask.quantity) - previous.ask_flow),
-            old_bid_flow.eq(previous.bid_flow),
+            bid_gone.eq(-previous.bid_flow),
+            ask_loss.eq(previous.ask_flow - flow(top.ask.quantity)),
+            ask_come.eq(-flow(top.ask.quantity)),
             old_ask_flow.eq(previous.ask_flow),
             decayed.eq(previous.order_flow - (previous.order_flow >> OFI_DECAY_SHIFT)),
         ]
 
         # Second cycle: the sums; a later event of the symbol reads the state from the next on.
         follows = Signal()
-        bid_part = Signal(signed(FLOW_QUANTITY_BITS + 1))
-        ask_part = Signal(signed(FLOW_QUANTITY_BITS + 1))
+        bid_part = Signal(signed(OFI_BITS))
+        ask_part = Signal(signed(OFI_BITS))     # negative
+        total = Signal(signed(OFI_BITS))
         order_flow = Signal(signed(OFI_BITS))
         m.d.comb += [
             follows.eq(had_previous & origin.usable),
-            bid_part.eq(Mux(bid_same, bid_gain, Mux(bid_move[-1], -old_bid_flow, bid_flow))),
-            ask_part.eq(Mux(ask_same, ask_gain, Mux(ask_move[-1], ask_flow, -old_ask_flow))),
-            order_flow.eq(Mux(follows, decayed + bid_part - ask_part, 0)),
+            bid_part.eq(Mux(bid_same, bid_gain, Mux(bid_move[-1], bid_gone, bid_flow))),
+            ask_part.eq(Mux(ask_same, ask_loss, Mux(ask_move[-1], ask_come, old_ask_flow))),
+            total.eq(sum(carry_save(decayed, bid_part, ask_part))),
+            order_flow.eq(Mux(follows, total, 0)),
             write.addr.eq(origin.symbol_index),
             write.en.eq(busy),
             write.data.bid_price.eq(origin.bid_price),
