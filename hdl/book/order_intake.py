@@ -1,5 +1,8 @@
 """First stage of the order table: operations, walk steps and relocations become slots."""
 
+from functools import reduce
+from operator import or_
+
 from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -42,6 +45,8 @@ class OrderIntake(wiring.Component):
         The pipeline moves on.
     clear : ``In(1)``
         Forget what is here.
+    claim : ``In(1)``
+        With `block`: a step of a walk may go into the slot though an operation is offered.
     block : ``In(1)``
         No operation may be accepted; the second half of one goes on.
     fast : ``In(1)``
@@ -70,6 +75,7 @@ class OrderIntake(wiring.Component):
             "keys":              In(toeplitz.key_bits).array(profile.order_banks),
             "enable":            In(1),
             "clear":             In(1),
+            "claim":             In(1),
             "block":             In(1),
             "fast":              In(1),
             "step":              In(SlotKind),
@@ -120,9 +126,7 @@ class OrderIntake(wiring.Component):
             m.d.sync += self.slot_kind.operation.eq(self.accept | inject)
             m.d.sync += self.slot_kind.move.eq(self.relocation_taken)
             m.d.sync += self.slot_kind.evict.eq(evict_due)
-        self._address(m, slot, new_reference, free)
-        with m.If(evict_due):
-            m.d.comb += [self.read_key.eq(slot.key), self.read_rows.eq(slot.rows)]
+        self._address(m, slot, new_reference, evict_due)
         with m.If(self.enable & ~evict_due):  # the halves of a relocation are the same
             m.d.sync += [
                 slot.key.eq(self.read_key),
@@ -152,19 +156,34 @@ class OrderIntake(wiring.Component):
 
         return m
 
-    def _address(self, m: Module, slot, new_reference: Value, free: Value) -> None:
-        """Choose key and rows: of an operation, whose hashes are there, of walker or relocation."""
+    def _address(self, m: Module, slot, new_reference: Value, evict_due: Value) -> None:
+        """Choose key and rows: of an operation, whose hashes are there, of walker or relocation.
+
+        The choices are from registers and exclusive, as memories are read with the rows. Under
+        `block` nothing but a step goes into the slot, and only under `claim` while an operation
+        waits.
+        """
         operation = self.operations.payload
-        with m.If(free):
-            m.d.comb += self.read_key.reference.eq(self.relocation_key.reference)
-            m.d.comb += self.read_key.symbol_index.eq(Mux(
-                self.walk_active, self.walk_symbol_index, self.relocation_key.symbol_index))
-        with m.Elif(self.second_due):
-            m.d.comb += self.read_key.reference.eq(new_reference)
-            m.d.comb += self.read_key.symbol_index.eq(slot.key.symbol_index)
-        with m.Else():
-            m.d.comb += self.read_key.reference.eq(operation.reference)
-            m.d.comb += self.read_key.symbol_index.eq(operation.symbol_index)
+        kept = evict_due
+        second = self.second_due & ~evict_due
+        waits = self.operations.valid & ~self.claim
+        first = waits & ~self.second_due & ~evict_due
+        other = ~waits & ~self.second_due & ~evict_due
+        relocation = self.relocation_key
+
+        def chosen(*choices):
+            return reduce(or_, (Value.cast(value) & select.replicate(len(Value.cast(value)))
+                                for select, value in choices))
+
+        m.d.comb += [
+            self.read_key.reference.eq(chosen(
+                (kept, slot.key.reference), (second, new_reference),
+                (first, operation.reference), (other, relocation.reference))),
+            self.read_key.symbol_index.eq(chosen(
+                (kept | second, slot.key.symbol_index), (first, operation.symbol_index),
+                (other & self.walk_active, self.walk_symbol_index),
+                (other & ~self.walk_active, relocation.symbol_index))),
+        ]
         for index, key in enumerate(self.keys):
             row = Signal(self.hash.row_bits, name=f"row_{index}", reset_less=True)
             new_row = Signal(self.hash.row_bits, name=f"new_row_{index}", reset_less=True)
@@ -172,11 +191,10 @@ class OrderIntake(wiring.Component):
                 m.d.sync += row.eq(self.hash.hash(self.ahead.reference, key))
             # The second half follows two cycles after the first at the soonest.
             m.d.sync += new_row.eq(self.hash.hash(new_reference, key))
-            with m.If(free):
-                m.d.comb += self.read_rows[index].eq(
-                    Mux(self.walk_active, self.step_row, self.relocation_rows[index]))
-            with m.Else():
-                m.d.comb += self.read_rows[index].eq(Mux(self.second_due, new_row, row))
+            m.d.comb += self.read_rows[index].eq(chosen(
+                (kept, slot.rows[index]), (second, new_row), (first, row),
+                (other & self.walk_active, self.step_row),
+                (other & ~self.walk_active, self.relocation_rows[index])))
 
     def _fill_with_operation(self, m: Module, slot) -> None:
         operation = self.operations.payload

@@ -150,6 +150,7 @@ class OrderTable(wiring.Component):
             walker.taken.eq(intake.accept),
             walker.drained.eq(~busy & output.empty & ~clearing),
             Value.cast(intake.ahead).eq(Value.cast(self.ahead)),
+            intake.claim.eq(walker.claim),
             intake.block.eq(walker.block | clearing),
             intake.fast.eq(output.empty & ~walker.active & ~self._slow(kinds, slots)),
             intake.step.eq(walker.step),

@@ -54,6 +54,8 @@ class OrderWalk(wiring.Component):
         The slot of this cycle goes to an operation.
     block : ``Out(1)``
         No operation may be accepted.
+    claim : ``Out(1)``
+        As a step goes before it.
     step : ``Out(SlotKind)``
         What goes into the slot of this cycle.
     rows_passed : ``Out``
@@ -76,6 +78,7 @@ class OrderWalk(wiring.Component):
             "quiet":        In(1),
             "taken":        In(1),
             "block":        Out(1),
+            "claim":        Out(1),
             "step":         Out(SlotKind),
             "rows_passed":  Out(ceil_log2(profile.order_rows) + 1),
             "cam_index":    Out(range(CAM_ENTRIES)),
@@ -95,7 +98,8 @@ class OrderWalk(wiring.Component):
 
         m.d.comb += [
             self.requests.ready.eq(waiting & ~self.active & self.drained),
-            self.block.eq(waiting | forced | in_cam | in_end),
+            self.block.eq(waiting | self.claim),
+            self.claim.eq(forced | in_cam | in_end),
         ]
         m.d.sync += waiting.eq(self.requests.valid & ~self.active & ~self.requests.ready)
         with m.If(self.requests.valid & self.requests.ready):
