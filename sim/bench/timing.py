@@ -159,6 +159,6 @@ def _child(function: str, body: str, profile: str, path: Path) -> None:
 
 def _place_and_route(netlist: Path, seed: int) -> dict[str, Any]:
     try:
-        return _run_nextpnr(netlist, seed=seed, frequency_mhz=CONSTRAINT_MHZ)
+        return _run_nextpnr(netlist, seed=seed, frequency_mhz=CONSTRAINT_MHZ, router="router2")
     except (RuntimeError, OSError) as error:
         raise TimingError(str(error)) from error
