@@ -193,7 +193,8 @@ def test_kill_over_grpc_while_an_order_is_sent_again(managed):
         came = arrived()
         sent = [one for one in managed.line.received if one.frame[54:-4]]
         repeated = [one for one in sent[1:] if one.frame[38:42] == sent[0].frame[38:42]]
-        assert [one.start // 8 for one in repeated] == [again]
+        # A cycle more where the clock's nanoseconds fall differently: 6.4 of them are a cycle.
+        assert len(repeated) == 1 and repeated[0].start // 8 - again in (0, 1)
         assert repeated[0].frame[54:-4].startswith(sent[0].frame[54:-4])
         managed.deaf = False
         managed.jump(8 * RETRANSMIT_NS)
