@@ -87,7 +87,7 @@ class Book(wiring.Component):
 
         # Under `cfg_hold` no operation follows one that may use up the cached levels of a side: so
         # many may be under way as each side has levels, or one.
-        under_way = Signal(4)
+        under_way = Signal(range(32))
         settled = Signal(2)             # what the cache says of itself is that much behind
         taken = self.operations.valid & self.operations.ready
         m.d.sync += [

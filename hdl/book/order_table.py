@@ -30,7 +30,7 @@ class OrderTable(wiring.Component):
     Latency: 4 cycles, `operations` transfer to `updates.valid`; none for an ADD while no walk is
     under way and no update of an older operation is still to come. Throughput: one operation in 2
     cycles, a REPLACE in 4, whatever their references. Order is kept; while `updates.ready` is low
-    everything waits and nothing is lost.
+    ten updates wait, behind them everything does, and nothing is lost.
 
     Two banks of rows of four ways, each bank indexed by its own hash of the reference; a new
     order goes to the emptier of its two rows, to a CAM of 16 if both are full, and if that is full

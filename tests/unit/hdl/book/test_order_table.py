@@ -1,5 +1,6 @@
 """The order table against its golden model, under hazards, stalls, walks and clears."""
 
+import itertools
 import random
 from collections import Counter
 from dataclasses import asdict
@@ -9,6 +10,7 @@ from amaranth import *
 
 from hdl.book import order_table
 from hdl.book.order_hash import ToeplitzHash
+from hdl.book.order_output import OrderOutput
 from hdl.book.order_store import OrderBank
 from hdl.book.order_table import OrderTable
 from hdl.records import UpdateKind
@@ -48,6 +50,26 @@ def test_stalls_equal_golden(seed):
     log = simulate(operations, source=stalls(seed, (0.15, 0.4, 0.9)[seed % 3]),
                    sink=stalls(seed + 1, (0.9, 0.3, 0.6)[seed % 3]))
     check(log, operations)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_operations_go_on_while_a_refused_update_waits(seed):
+    operations = list(random_operations(400 + seed, 120))
+    cycle, taken = itertools.count(), {}
+
+    def sink():
+        now = next(cycle)
+        return now % 200 > 100          # refuses for a hundred cycles, then takes everything
+
+    log = simulate(operations, sink=sink)
+    check(log, operations)
+    # What is refused fills both registers and the queue; behind it one waits to be decided, one has
+    # been decided at most.
+    for start in range(0, log.accepted[-1], 200):
+        halves = [2 if operations[n].kind is Kind.REPLACE else 1
+                  for n, at in enumerate(log.accepted) if start <= at <= start + 100]
+        taken[start] = sum(halves)
+    assert max(taken.values()) in range(OrderOutput.DEPTH + 2, OrderOutput.DEPTH + 6)
 
 
 @pytest.mark.parametrize("seed", range(8))
