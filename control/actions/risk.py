@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from control.actions.readings import positions
 from control.actions.settings import feed, list_limits, list_strategies, session_limits
 from control.appliance import Appliance, ChangeOptions
-from control.device import Device
 from control.errors import ControlError, Reason
 from control.risk import check_armable, check_clearable, missing_for_arming
 
@@ -83,20 +82,17 @@ async def disarm(appliance: Appliance) -> RiskView:
 
 
 async def kill(appliance: Appliance, reason: str) -> RiskView:
-    """Let no order out any more, and latch; waits for no other change."""
-    await _kill(appliance.device)
+    """Let no order out any more, and latch; waits for no other change.
+
+    The appliance cancels what is open by itself, unless `cancel_on_kill` is off; a killed one does
+    so once more.
+    """
+    # Alone in its request: the shortest one takes effect soonest.
+    await appliance.device.pulse("risk.command", "kill")
     _LOG.warning("killed: %s", reason or "no reason given")
     appliance.kill_reason = reason
     appliance.revision.advance()
     return await read_risk(appliance)
-
-
-async def _kill(device: Device) -> None:
-    """Kill, then ask for cancels unless `cancel_on_kill` is off; of a killed appliance as well."""
-    # Alone in its request: the shortest one takes effect soonest.
-    await device.pulse("risk.command", "kill")
-    if await device.read("risk.cancel_on_kill"):
-        await device.pulse("risk.command", "cancel_all")
 
 
 async def clear_kill(appliance: Appliance, reason: str, reconciled: Mapping[str, int],

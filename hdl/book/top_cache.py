@@ -154,14 +154,15 @@ class TopCache(wiring.Component):
         upkeep_row = Signal(row_width)
         upkeep_next = Signal()
         take_place = Signal()
+        coming_row = Signal(row_width)
         fetch_row = Signal(row_width)
         m.d.comb += [
             upkeep_row.eq(Mux(placing, rebuild.row, refill.row)),
             # A search is started at once: its answers shall be there when they are needed.
             upkeep_next.eq(~self.coming.valid | ((blocked | refill.request) & ~mid_event) |
                            placing),
-            fetch_row.eq(Mux(upkeep_next, upkeep_row,
-                             Cat(Value.cast(self.coming.side), self.coming.symbol_index))),
+            coming_row.eq(Cat(Value.cast(self.coming.side), self.coming.symbol_index)),
+            fetch_row.eq(Mux(upkeep_next, upkeep_row, coming_row)),
         ]
         m.d.sync += [turn_upkeep.eq(upkeep_next), turn_place.eq(placing & ~take_place),
                      turn_start.eq(refill.request)]
@@ -169,9 +170,13 @@ class TopCache(wiring.Component):
         row_read, row_write = cached.read_port(domain="comb"), cached.write_port()
         fetched = Signal(row_shape, reset_less=True)
         m.d.comb += row_read.addr.eq(fetch_row)
-        # What is chosen now is not in memory yet: take it on the way.
+        # What is chosen now is not in memory yet: take it on the way. Both rows are compared while
+        # it is worked out which one is fetched.
+        again = Signal()
+        m.d.comb += again.eq(Mux(upkeep_next, choosing & (record.row == upkeep_row),
+                                 choosing & (record.row == coming_row)))
         m.d.sync += Value.cast(fetched).eq(Mux(
-            choosing & (record.row == fetch_row), Value.cast(result), Value.cast(row_read.data)))
+            again, Value.cast(result), Value.cast(row_read.data)))
 
         # Stage 1: an update, a search to start, or a found level is compared (inside `update`);
         # never two cycles in a row.

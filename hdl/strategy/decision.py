@@ -34,7 +34,7 @@ class DecisionPath(wiring.Component):
 
     Reset is closed: no model, no parameters, no limits, disarmed. A kill that
     `cfg_cancel_on_kill` accompanies starts a sweep, and starts it again when an order that was
-    already on its way is absorbed.
+    already on its way is absorbed, or the operator kills once more.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class DecisionPath(wiring.Component):
     epoch, active_bank, model_loaded : ``Out``
         The model that scores.
     kill, fault : ``In(1)``
-        Levels or pulses that kill: the operator's, and any internal error.
+        What kills: a pulse, the operator's; a level or pulse, any internal error.
     arm, disarm, clear, heartbeat, sweep : ``In(1)``
         Pulses; see :class:`KillSwitch` and :class:`OwnOrders`.
     armed, killed, cause, tripped, command_refused : ``Out``
@@ -207,6 +207,7 @@ class DecisionPath(wiring.Component):
         ]
 
         # What became of the orders.
+        killed_again = Signal()
         feed(self.sent, own.sent)
         feed(self.answers, own.answers)
         same("read_symbol read_exposure cash turnover load load_symbol load_position ready "
@@ -218,8 +219,9 @@ class DecisionPath(wiring.Component):
             strategy.sell_user_ref_num.eq(own.sell_user_ref_num),
             strategy.gate_busy.eq(gate.busy),
             own.sweep.eq(self.sweep | (self.cfg_cancel_on_kill & (
-                switch.tripped | (own.absorbed & switch.killed)))),
+                switch.tripped | killed_again | (own.absorbed & switch.killed)))),
         ]
+        m.d.sync += killed_again.eq(self.kill & switch.killed)
         for name in ("refused", "refused_symbol", "refused_side"):
             m.d.comb += getattr(strategy, name).eq(getattr(gate, name))
         for name in ("absorbed", "absorbed_symbol", "absorbed_side"):

@@ -123,6 +123,19 @@ async def answer(ctx, dut, kind: str, number: int, quantity: int = 0, price: int
     await ctx.tick().repeat(12)
 
 
+async def sweep(ctx, dut) -> list[int]:
+    """Return the orders that are cancelled until a sweep would have ended; nothing else leaves."""
+    cancelled = []
+    for _ in range(900):
+        if ctx.get(dut.requests.valid):
+            request = ctx.get(dut.requests.payload)
+            assert request.kind == IntentKind.CANCEL
+            cancelled.append(request.user_ref_num)
+        await ctx.tick()
+    assert not ctx.get(dut.sweeping)
+    return cancelled
+
+
 BUY = Touch(499_900, 6400, 1, 500_000, 100, 1)
 ROW = Parameters(buy_threshold=1000, sell_threshold=1000, cancel_buy_threshold=0,
                  cancel_sell_threshold=0, quantity=200, day=True)
@@ -200,16 +213,14 @@ def test_a_kill_closes_the_gate_and_cancels_what_is_open():
         await pulse(ctx, dut.kill)
         assert ctx.get(dut.killed) and not ctx.get(dut.armed)
         assert ctx.get(dut.cause) == 1 << KILL_CAUSES.index("operator")
-        cancelled = []
         ctx.set(dut.requests.ready, 1)
-        for _ in range(900):
-            if ctx.get(dut.requests.valid):
-                request = ctx.get(dut.requests.payload)
-                assert request.kind == IntentKind.CANCEL
-                cancelled.append(request.user_ref_num)
-            await ctx.tick()
-        assert cancelled == [1, 2] and not ctx.get(dut.sweeping)
+        assert await sweep(ctx, dut) == [1, 2]
         await answer(ctx, dut, "CANCELED", 1, 200)
+        await pulse(ctx, dut.kill)      # once more, of what is open still
+        assert await sweep(ctx, dut) == [2]
+        ctx.set(dut.cfg_cancel_on_kill, 0)
+        await pulse(ctx, dut.kill)
+        assert await sweep(ctx, dut) == []
         _, request, verdict = await event(ctx, dut, 2, BUY, 3)
         assert request is None
         assert {Check.KILLED, Check.DISARMED} == set(failed_checks(verdict.mask))
