@@ -98,19 +98,19 @@ class CacheUpdate(wiring.Component):
         depth = self.profile.cached_levels
         row_shape = CacheRow(self.profile)
         level_shape = CachedLevel(self.profile)
+        adding = self.action == CacheAction.ADD
         removing = self.action == CacheAction.REMOVE
 
         # First cycle: compare with every level.
         row = Signal(row_shape, reset_less=True)
-        new = Signal(level_shape, reset_less=True)
-        found = Signal(level_shape, reset_less=True)
+        incoming = Signal(level_shape, reset_less=True)     # the level that an ADD opens, or found
         append = Signal(reset_less=True)
         action = Signal(CacheAction)
         final = Signal(reset_less=True)
         equal = Signal(depth, reset_less=True)      # the operation's level
         before = Signal(depth, reset_less=True)     # levels that the operation's goes before
         ending = Signal(depth, reset_less=True)     # the level that the operation ends
-        changed = Signal(data.ArrayLayout(level_shape, depth), reset_less=True)
+        changed = Signal(data.ArrayLayout(level_shape, depth), reset_less=True)  # but for the key
         matches = Cat(self.row.valid[n] & (self.row.levels[n].key == self.key)
                       for n in range(depth))
         worse = Cat(self.key < self.row.levels[n].key for n in range(depth))
@@ -121,8 +121,10 @@ class CacheUpdate(wiring.Component):
         betters = Signal(len(parts), reset_less=True)
         m.d.sync += [
             Value.cast(row).eq(Value.cast(self.row)),
-            new.key.eq(self.key), new.quantity.eq(self.quantity), new.count.eq(1),
-            Value.cast(found).eq(Value.cast(self.found)),
+            self.key_2.eq(self.key),
+            incoming.key.eq(Mux(adding, self.key, self.found.key)),
+            incoming.quantity.eq(Mux(adding, self.quantity, self.found.quantity)),
+            incoming.count.eq(Mux(adding, 1, self.found.count)),
             append.eq(self.append),
             action.eq(self.action),
             final.eq(self.final),
@@ -136,7 +138,6 @@ class CacheUpdate(wiring.Component):
             here = self.row.levels[n]
             m.d.sync += [
                 ending[n].eq(matches[n] & removing & self.final & (here.count == 1)),
-                changed[n].key.eq(here.key),
                 changed[n].quantity.eq(Mux(removing, here.quantity - self.quantity,
                                            here.quantity + self.quantity)),
                 changed[n].count.eq(Mux(removing, here.count - self.final, here.count + 1)),
@@ -171,7 +172,6 @@ class CacheUpdate(wiring.Component):
         m.d.comb += [
             hit.eq(hits.any()),
             Value.cast(self.row_2).eq(Value.cast(row)),
-            self.key_2.eq(new.key),
             self.appended.eq(append & self.allow & ~full & (hit | ~removes)),
             inserts.eq(adds & ~hit & (betters.any() | roomy)),
             deletes.eq(ending.any()),
@@ -189,26 +189,33 @@ class CacheUpdate(wiring.Component):
         m.d.comb += self.unknown.eq(
             none_left & ~self.appended & Mux(removes & final & ~row.valid[0], more_down, more))
 
+        def choose(*choices):
+            return reduce(or_, (value & select.replicate(len(value)) for select, value in choices))
+
         gone = Signal(depth)    # this level and every worse one move up
         m.d.comb += gone.eq(Cat(ending[:n + 1].any() for n in range(depth)))
         for n in range(depth):
             free = ~row.valid[n] & (row.valid[n - 1] if n else 1)
             last = row.valid[n] & (~row.valid[n + 1] if n + 1 < depth else 1)
             moves_down = inserts & before[n]
-            chosen = [  # at most one of them; of a place that is not valid none need be
-                (inserts & here_first[n], new),
-                (self.appended & Mux(deletes, last, free), found),
-                ((adds | removes) & equal[n] & ~ending[n], changed[n]),
-                (row.valid[n] & ~moves_down & ~gone[n] & ~((adds | removes) & equal[n]),
-                 row.levels[n]),
-            ]
+            stays = row.valid[n] & ~moves_down & ~gone[n]
+            changes = (adds | removes) & equal[n] & ~ending[n]     # a level that changes stays
+            # At most one of them; of a place that is not valid none need be.
+            moved = [((inserts & here_first[n]) | (self.appended & Mux(deletes, last, free)),
+                      incoming)]
             if n:
-                chosen.append((moves_down & ~here_first[n], row.levels[n - 1]))
+                moved.append((moves_down & ~here_first[n], row.levels[n - 1]))
             if n + 1 < depth:
-                chosen.append((gone[n] & ~last, row.levels[n + 1]))
-            picked = [Value.cast(level) & select.replicate(len(Value.cast(level)))
-                      for select, level in chosen]
-            m.d.comb += Value.cast(self.result.levels[n]).eq(reduce(or_, picked))
+                moved.append((gone[n] & ~last, row.levels[n + 1]))
+            own = row.levels[n]
+            m.d.comb += [
+                self.result.levels[n].key.eq(choose((stays, own.key), *(
+                    (select, level.key) for select, level in moved))),
+                *(self.result.levels[n][name].eq(choose(
+                    (stays & ~changes, own[name]), (changes, changed[n][name]),
+                    *((select, level[name]) for select, level in moved)))
+                  for name in ("quantity", "count")),
+            ]
         m.d.comb += [
             self.result.valid.eq(Mux(inserts | (self.appended & ~deletes),
                                      Cat(C(1, 1), row.valid)[:depth],
