@@ -16,24 +16,29 @@ __all__ = ["STATE_BITS", "EventRecorder"]
 STATE_BITS = max(BookState).bit_length()
 
 
-def _stored(profile: Profile) -> data.StructLayout:
-    """Return what the ring keeps of a record; the rest of its 512 bits never changes."""
+def _of_book(profile: Profile) -> data.StructLayout:
+    """Return what the ring keeps of the book; the rest of a record's 512 bits never changes."""
     return data.StructLayout({
         "symbol_index": profile.symbol_bits,
-        "event_sequence": 32,
-        "cycle": 48,
-        "feed_sequence": 64,
-        "ts_ns": 48,
-        "locate": 16,
-        "state": STATE_BITS,
         "bid_price": 32,
         "bid_quantity": 32,
         "ask_price": 32,
         "ask_quantity": 32,
         "bid_count": 16,
         "ask_count": 16,
-        "ingress_cycle": 48,
     })
+
+
+#: What the ring keeps besides.
+_OfMessage = data.StructLayout({
+    "event_sequence": 32,
+    "cycle": 48,
+    "feed_sequence": 64,
+    "ts_ns": 48,
+    "locate": 16,
+    "state": STATE_BITS,
+    "ingress_cycle": 48,
+})
 
 
 class EventRecorder(wiring.Component):
@@ -86,92 +91,114 @@ class EventRecorder(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        # Two cycles while the context is looked up.
-        top_shape = self.top_of_book.payload.shape()
-        first, second = Signal(top_shape, reset_less=True), Signal(top_shape, reset_less=True)
-        valid = Signal(2)
-        changed = self.top_of_book.valid & self.top_of_book.payload.changed
+        # The ring: two memories, so that what the book says need not wait, their output, and the
+        # register that the stream shows. No row is read in the cycle in which it is written, as
+        # only rows between `tail` and `written` are read.
+        depth = self.profile.event_ring_bytes // EVENT_BYTES
+        index_bits = ceil_log2(depth)
+        of_book = _of_book(self.profile)
+        m.submodules.books = books = _memory(of_book, depth)
+        m.submodules.messages = messages = _memory(_OfMessage, depth)
+        head, written, tail = (Signal(index_bits + 1, name=name)
+                               for name in ("head", "written", "tail"))
+        level = Signal(index_bits + 1)
+
+        # Cycle 0: the book, if there is room.
+        top = self.top_of_book.p
+        changed = self.top_of_book.valid & top.changed
+        full = (head ^ tail) == depth
+        book_write = books.write_port()
+        m.d.comb += [
+            book_write.en.eq(self.top_of_book.valid & ~full),
+            book_write.addr.eq(head[:index_bits]),
+            book_write.data.symbol_index.eq(top.symbol_index),
+            *(book_write.data[f"{side}_{name}"].eq(top[side][name])
+              for side in ("bid", "ask") for name in ("price", "quantity", "count")),
+        ]
+        m.d.sync += head.eq(head + (changed & ~full))
+
+        # Cycle 1: its context is looked up. Cycle 2: the rest of the record.
+        brief = data.StructLayout({"row": index_bits, "symbol_index": len(top.symbol_index),
+                                   "tag": TAG_BITS, "stale": 1, "incomplete": 1})
+        first, second = Signal(brief, reset_less=True), Signal(brief, reset_less=True)
+        valid, kept = Signal(3), Signal(3)
         m.d.sync += [
-            first.eq(self.top_of_book.payload),
+            first.row.eq(head),
+            *(first[name].eq(top[name]) for name in ("symbol_index", "tag", "stale", "incomplete")),
             second.eq(first),
-            valid.eq(Cat(changed, valid)),
+            valid.eq(Cat(changed, valid)), kept.eq(Cat(changed & ~full, kept)),
         ]
         m.d.comb += self.context_tag.eq(first.tag)
         extra = Signal(STATE_BITS, reset_less=True)
         m.d.sync += extra.eq(self.trading_state[first.symbol_index])
-
         sequence = Signal(32)
-        stored = Signal(_stored(self.profile), reset_less=True)
-        writing = Signal()
-        m.d.sync += writing.eq(valid[1])
         m.d.sync += sequence.eq(sequence + valid[1])
         book_state = (Mux(second.stale, int(BookState.STALE), 0) |
                       Mux(second.incomplete, int(BookState.INCOMPLETE), 0))
-        m.d.sync += [
-            stored.symbol_index.eq(second.symbol_index),
-            stored.event_sequence.eq(sequence),
-            stored.cycle.eq(self.now_cycles),
-            stored.feed_sequence.eq(self.context.sequence),
-            stored.ts_ns.eq(self.context.timestamp_ns),
-            stored.locate.eq(self.context.locate),
-            stored.state.eq(extra | book_state),
-            stored.bid_price.eq(second.bid.price),
-            stored.bid_quantity.eq(second.bid.quantity),
-            stored.ask_price.eq(second.ask.price),
-            stored.ask_quantity.eq(second.ask.quantity),
-            stored.bid_count.eq(second.bid.count),
-            stored.ask_count.eq(second.ask.count),
-            stored.ingress_cycle.eq(self.context.start_cycles),
+        message_write = messages.write_port()
+        rest = message_write.data
+        m.d.comb += [
+            message_write.en.eq(kept[1]),
+            message_write.addr.eq(second.row),
+            rest.event_sequence.eq(sequence),
+            rest.cycle.eq(self.now_cycles),
+            rest.feed_sequence.eq(self.context.sequence),
+            rest.ts_ns.eq(self.context.timestamp_ns),
+            rest.locate.eq(self.context.locate),
+            rest.state.eq(extra | book_state),
+            rest.ingress_cycle.eq(self.context.start_cycles),
         ]
 
-        # The ring: a memory, its output, and the register that the stream shows.
-        depth = self.profile.event_ring_bytes // EVENT_BYTES
-        index_bits = ceil_log2(depth)
-        m.submodules.ring = ring = Memory(shape=stored.shape(), depth=depth, init=[])
-        write_port, read_port = ring.write_port(), ring.read_port()
-        head, tail = Signal(index_bits + 1), Signal(index_bits + 1)
-        level = Signal(index_bits + 1)
-        full = (head ^ tail) == depth
-        store = Signal()
-        m.d.comb += [
-            store.eq(writing & ~full),
-            write_port.addr.eq(head[:index_bits]),
-            write_port.data.eq(stored),
-            write_port.en.eq(store),
-        ]
+        # Cycle 3: the record may be read from the next one on.
         m.d.sync += [
-            head.eq(head + store),
-            self.stat_dropped.eq(writing & full),
-            level.eq(head - tail),
+            written.eq(written + kept[2]),
+            self.stat_dropped.eq(valid[2] & ~kept[2]),
+            level.eq(written - tail),
             self.nearly_full.eq(level >= depth - depth // 4),
         ]
 
-        fetched, shown = Signal(), Signal(stored.shape(), reset_less=True)
-        fetch = Signal()
-        m.d.comb += [
-            fetch.eq((head != tail) & ~fetched & (~self.events.valid | self.events.ready)),
-            read_port.addr.eq(tail[:index_bits]),
-            read_port.en.eq(fetch),
-        ]
+        fetch, fetched = Signal(), Signal()
+        m.d.comb += fetch.eq(
+            (written != tail) & ~fetched & (~self.events.valid | self.events.ready))
         m.d.sync += [tail.eq(tail + fetch), fetched.eq(fetch)]
         with m.If(self.events.ready):
             m.d.sync += self.events.valid.eq(0)
         with m.If(fetched):
-            m.d.sync += [self.events.valid.eq(1), shown.eq(read_port.data)]
-        m.d.comb += self.events.payload.eq(self._record(shown))
-        m.d.comb += self.empty.eq(~(changed | valid.any() | writing | (head != tail) | fetched |
+            m.d.sync += self.events.valid.eq(1)
+        fields = {}
+        for memory, layout in ((books, of_book), (messages, _OfMessage)):
+            read = memory.read_port(domain="comb")
+            row, shown = Signal(layout, reset_less=True), Signal(layout, reset_less=True)
+            m.d.comb += read.addr.eq(tail[:index_bits])
+            with m.If(fetch):
+                m.d.sync += row.eq(read.data)
+            with m.If(fetched):
+                m.d.sync += shown.eq(row)
+            fields |= {name: shown[name] for name, _ in layout}
+        m.d.comb += self.events.payload.eq(_record(fields))
+        m.d.comb += self.empty.eq(~(changed | valid.any() | (written != tail) | fetched |
                                     self.events.valid))
 
         return m
 
-    def _record(self, stored) -> Value:
-        """Return a whole record, laid out as `proto.events` has it."""
-        constants = {"schema_version": SCHEMA_VERSION, "kind": int(EventKind.TOP_OF_BOOK)}
-        parts = []
-        for field in TOP_OF_BOOK.fields:
-            if field.name in constants:
-                parts.append(C(constants[field.name], field.bits))
-            else:
-                value = Value.cast(stored[field.name])
-                parts.append(Cat(value, C(0, field.bits - len(value))))
-        return Value.cast(Cat(parts))
+
+def _memory(layout: data.StructLayout, depth: int) -> Memory:
+    """Return a memory of which no row is read while it is written.
+
+    Read asynchronously into a register, the form whose collision Yosys lets be free; else it would
+    add a bypass of all bits.
+    """
+    return Memory(shape=layout, depth=depth, init=[], attrs={"no_rw_check": 1})
+
+
+def _record(fields: dict) -> Value:
+    """Return a whole record, laid out as `proto.events` has it."""
+    constants = {"schema_version": SCHEMA_VERSION, "kind": int(EventKind.TOP_OF_BOOK)}
+    parts = []
+    for field in TOP_OF_BOOK.fields:
+        if field.name in constants:
+            parts.append(C(constants[field.name], field.bits))
+        else:
+            value = Value.cast(fields[field.name])
+            parts.append(Cat(value, C(0, field.bits - len(value))))
+    return Value.cast(Cat(parts))

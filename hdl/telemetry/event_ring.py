@@ -56,8 +56,13 @@ class EventRing(wiring.Component):
         m = Module()
 
         index_bits = ceil_log2(self.depth)
-        m.submodules.memory = memory = Memory(shape=self.layout, depth=self.depth, init=[])
-        write, read = memory.write_port(), memory.read_port()
+        # No row is read in the cycle in which it is written: only one that is in use is read, and
+        # none that is in use is written. An asynchronous read and its register: the form whose
+        # collision Yosys lets be free; else it would add a bypass of all bits.
+        m.submodules.memory = memory = Memory(shape=self.layout, depth=self.depth, init=[],
+                                              attrs={"no_rw_check": 1})
+        write, read = memory.write_port(), memory.read_port(domain="comb")
+        row = Signal(self.layout, reset_less=True)
         head, tail = Signal(index_bits + 1), Signal(index_bits + 1)
         level = Signal(index_bits + 1)
         full = (head ^ tail) == self.depth
@@ -78,14 +83,15 @@ class EventRing(wiring.Component):
         m.d.comb += [
             fetch.eq((head != tail) & ~fetched & (~self.records.valid | self.records.ready)),
             read.addr.eq(tail[:index_bits]),
-            read.en.eq(fetch),
             self.empty.eq((head == tail) & ~fetched & ~self.records.valid),
         ]
         m.d.sync += [tail.eq(tail + fetch), fetched.eq(fetch)]
+        with m.If(fetch):
+            m.d.sync += Value.cast(row).eq(Value.cast(read.data))
         with m.If(self.records.ready):
             m.d.sync += self.records.valid.eq(0)
         with m.If(fetched):
             m.d.sync += self.records.valid.eq(1)
-            m.d.sync += Value.cast(self.records.payload).eq(Value.cast(read.data))
+            m.d.sync += Value.cast(self.records.payload).eq(Value.cast(row))
 
         return m
