@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from amaranth import *
 from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
@@ -11,6 +12,11 @@ from hdl.csr.bus import WORD_BITS, CsrBus
 from proto.registers import ADDRESS_BITS, WORD_BYTES, Access, BitField, Block, Register
 
 __all__ = ["RegisterFile", "field_members", "port_name"]
+
+_WORD_LOW = ceil_log2(WORD_BYTES)
+
+#: Settings whose selection is joined before a register.
+_SHOWN_TOGETHER = 8
 
 
 def port_name(block: Block, register: Register, field: BitField) -> str:
@@ -40,6 +46,24 @@ def field_members(blocks: tuple[Block, ...], *, constants: Mapping[str, int] | N
     return members
 
 
+def _rows(blocks: tuple[Block, ...]) -> tuple[list[int], dict[int, int], int]:
+    """Return the bits of an address that tell words apart, the row of each, and an unused row."""
+    wheres = [block.base + offset for block in blocks
+              for offset in range(0, block.stride, WORD_BYTES)]
+
+    def row(where: int, bits: list[int]) -> int:
+        return sum((where >> bit & 1) << place for place, bit in enumerate(bits))
+
+    bits = list(range(_WORD_LOW, ADDRESS_BITS))
+    for bit in reversed(bits):
+        fewer = [other for other in bits if other != bit]
+        if len({row(where, fewer) for where in wheres}) == len(wheres):
+            bits = fewer
+    rows = {where: row(where, bits) for where in wheres}
+    taken = set(rows.values())
+    return bits, rows, next(spare for spare in range(len(taken) + 1) if spare not in taken)
+
+
 class RegisterFile(wiring.Component):
     """The registers of some blocks, each field a port.
 
@@ -47,6 +71,9 @@ class RegisterFile(wiring.Component):
     pulse. An address of no register reads zero; writing there or to a read-only field does
     nothing. (The bridge adds the third cycle of the bus's read latency.) Of a number in two
     registers that hardware sets, the upper half reads as it was when the lower half was read.
+
+    Software reads its own settings from a memory of what it wrote; a bit for each word tells
+    whether that was since the last reset, so that the memory need not be cleared.
 
     Parameters
     ----------
@@ -88,36 +115,93 @@ class RegisterFile(wiring.Component):
             write.eq(self.bus.write),
             read.eq(self.bus.read),
         ]
+        selected: dict[tuple[str, str], Signal] = {}
+        within = Signal(len(self.blocks))
+        for block, inside in zip(self.blocks, within, strict=True):
+            low = ceil_log2(block.stride)
+            m.d.comb += inside.eq((address[low:] == block.base >> low)
+                                  & (address[:_WORD_LOW] == 0))
+            for number, register in enumerate(block.registers):
+                chosen = Signal(name=f"{block.name}_{register.name}_selected")
+                m.d.comb += chosen.eq(inside & (address[_WORD_LOW:low] == number))
+                selected[block.name, register.name] = chosen
 
-        words: dict[int, list] = {}
-        for where, block, register, field in _fields(self.blocks):
-            word = words.setdefault(where, [C(0, 1)] * WORD_BITS)
-            constant = self.constants.get(f"{block.name}.{register.name}")
-            if constant is not None:
-                bits = C(field.extract(constant), field.width)
-            else:
-                bits = self._field(m, getattr(self, port_name(block, register, field)), field,
-                                   write & (address == where), write_data)
-                if (lower := block.lower_half(register)) is not None:
-                    low = block.base + WORD_BYTES * block.registers.index(lower)
-                    bits = self._kept(m, bits, read & (address == low))
-            word[field.lsb:field.lsb + field.width] = list(bits)
-
+        # What hardware sets is chosen from its ports.
         found = []
         for block in self.blocks:
-            low = ceil_log2(block.stride)
-            data = Signal(WORD_BITS, name=f"{block.name}_data")
-            m.d.sync += data.eq(0)
-            with m.If(address[low:] == block.base >> low), m.Switch(address[:low]):
-                for number in range(len(block.registers)):
-                    offset = WORD_BYTES * number
-                    with m.Case(offset):
-                        m.d.sync += data.eq(Cat(words[block.base + offset]))
-            found.append(data)
+            terms: list[list] = [[] for _ in range(WORD_BITS)]
+            for register in block.registers:
+                if f"{block.name}.{register.name}" in self.constants:
+                    continue
+                chosen = selected[block.name, register.name]
+                for field in register.fields:
+                    bits = self._field(m, getattr(self, port_name(block, register, field)), field,
+                                       write & chosen, write_data)
+                    if field.access not in (Access.R, Access.W1C):
+                        continue
+                    if (lower := block.lower_half(register)) is not None:
+                        bits = self._kept(m, bits, read & selected[block.name, lower.name])
+                    for bit in range(field.width):
+                        terms[field.lsb + bit].append(chosen & bits[bit])
+            if any(terms):
+                data = Signal(WORD_BITS, name=f"{block.name}_data", reset_less=True)
+                m.d.sync += data.eq(Cat(Cat(parts).any() if parts else C(0, 1) for parts in terms))
+                found.append(data)
+        kept = self._remembered(m, address, within, write, write_data, selected)
         m.d.comb += self.bus.read_data.eq(Cat(
-            Cat(data[bit] for data in found).any() for bit in range(WORD_BITS)))
+            Cat(kept[bit], *(data[bit] for data in found)).any() for bit in range(WORD_BITS)))
 
         return m
+
+    def _remembered(self, m: Module, address, within, write, write_data, selected) -> Value:
+        """Return settings and constants, two cycles after their address.
+
+        What software wrote is read from a memory, and before that the reset value from another one:
+        much smaller than to choose from all ports.
+        """
+        bits, rows, spare = _rows(self.blocks)
+        row = Signal(range(max(*rows.values(), spare) + 1))
+        known = within.any()
+        m.d.comb += row.eq(Mux(known, Cat(address[bit] for bit in bits), spare))
+
+        initial = [0] * (1 << len(row))
+        for block in self.blocks:
+            for number, register in enumerate(block.registers):
+                value = sum(field.reset << field.lsb for field in register.fields
+                            if field.access is Access.RW)
+                value = self.constants.get(f"{block.name}.{register.name}", value)
+                initial[rows[block.base + WORD_BYTES * number]] = value
+        m.submodules.initial = first = Memory(shape=WORD_BITS, depth=len(initial), init=initial,
+                                              attrs={"ram_style": "block"})
+        m.submodules.written = later = Memory(shape=WORD_BITS, depth=len(initial), init=[],
+                                              attrs={"ram_style": "block"})
+        initials, reading, writing = first.read_port(), later.read_port(), later.write_port()
+        m.d.comb += [
+            initials.addr.eq(row), initials.en.eq(1), reading.addr.eq(row), reading.en.eq(1),
+            writing.addr.eq(row), writing.data.eq(write_data), writing.en.eq(write & known),
+        ]
+
+        # Bits that the first memory does not know better: those of settings that were written.
+        settings: dict[int, list] = {}
+        for block in self.blocks:
+            for register in block.registers:
+                mask = sum(((1 << field.width) - 1) << field.lsb for field in register.fields
+                           if field.access is Access.RW)
+                if mask and f"{block.name}.{register.name}" not in self.constants:
+                    chosen = selected[block.name, register.name]
+                    changed = Signal(name=f"{block.name}_{register.name}_changed")
+                    with m.If(write & chosen):
+                        m.d.sync += changed.eq(1)
+                    settings.setdefault(mask, []).append(chosen & changed)
+        shown: list[tuple[int, Signal]] = []
+        for mask, terms in settings.items():
+            for at in range(0, len(terms), _SHOWN_TOGETHER):
+                flag = Signal(name=f"shown_{mask:x}_{at}")
+                m.d.sync += flag.eq(Cat(terms[at:at + _SHOWN_TOGETHER]).any())
+                shown.append((mask, flag))
+        return Cat(
+            Mux(Cat(flag for mask, flag in shown if mask >> bit & 1).any(), reading.data[bit],
+                initials.data[bit]) for bit in range(WORD_BITS))
 
     def _kept(self, m: Module, port, taken) -> Value:
         """Return a port as it was when `taken` was high last."""
@@ -127,19 +211,16 @@ class RegisterFile(wiring.Component):
         return kept
 
     def _field(self, m: Module, port, field: BitField, written, write_data) -> Value:
-        """Connect the port of one field; return what software reads."""
+        """Connect the port of one field; return what software reads, but for what it wrote."""
         value = write_data[field.lsb:field.lsb + field.width]
         match field.access:
-            case Access.R:
-                return port
             case Access.RW:
                 with m.If(written):
                     m.d.sync += port.eq(value)
-                return port
             case Access.PULSE:
                 m.d.sync += port.eq(Mux(written, value, 0))
-                return C(0, field.width)
             case Access.W1C:
                 kept = Signal(field.width, name=f"{field.name}_kept")
                 m.d.sync += kept.eq((kept & ~Mux(written, value, 0)) | port)
                 return kept
+        return port

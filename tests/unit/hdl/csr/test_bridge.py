@@ -4,6 +4,7 @@ import random
 from itertools import pairwise
 
 import pytest
+from amaranth import ResetInserter, Signal
 
 from hdl.csr.bridge import CsrBridge
 from hdl.csr.bus import READ_LATENCY
@@ -225,6 +226,43 @@ def test_counters_count_every_pulse_and_several_at_once():
             assert await read(ctx, dut.bus, address) == totals[counter.name], counter.name
 
     run(dut, bench)
+
+
+def test_a_reset_brings_back_what_settings_read():
+    def number(name, width, reset=0, lsb=0):
+        return BitField(name=name, width=width, lsb=lsb, access=Access.RW, reset=reset,
+                        description="A number.")
+
+    blocks = (
+        Block(name="a", base=0x40, description="", registers=(
+            Register(name="r", description="", fields=(number("value", 5, reset=3),)),)),
+        Block(name="b", base=0x80, description="", registers=(
+            Register(name="r", description="", fields=(number("x", 2), number("y", 3, 5, 8))),
+            Register(name="s", description="", fields=(number("value", 32),)))),
+    )
+    file = RegisterFile(blocks, constants={})
+    reset = Signal()
+
+    async def bench(ctx):
+        bus = file.bus
+
+        async def words():
+            return [await read(ctx, bus, where, latency=2)
+                    for where in (0x40, 0x80, 0x84, 0xC0, 0x1040, 0x42)]
+
+        for _ in range(2):
+            assert await words() == [3, 0x500, 0, 0, 0, 0]
+            for where in (0xC0, 0x1040, 0x84, 0x42):
+                await write(ctx, bus, where, 0xFFFFFFFF)
+            assert await words() == [3, 0x500, 0xFFFFFFFF, 0, 0, 0]
+            for where in (0x40, 0x80):
+                await write(ctx, bus, where, 0xFFFFFFFF)
+            assert await words() == [0x1F, 0x703, 0xFFFFFFFF, 0, 0, 0]
+            ctx.set(reset, 1)
+            await ctx.tick()
+            ctx.set(reset, 0)
+
+    run(ResetInserter(reset)(file), bench)
 
 
 def test_w1c_bits_stay_until_they_are_cleared():
