@@ -12,21 +12,20 @@ from amaranth.utils import ceil_log2
 
 __all__ = ["CounterBank"]
 
-#: Accumulators of which one is chosen in a cycle.
-_GROUP = 16
-
-#: A sum is written before it is read again.
-_LEAST_INDEX_BITS = 3
+#: Counters of a group: one of each group is visited in a cycle.
+_GROUP = 8
+_PLACE_BITS = ceil_log2(_GROUP)
 
 
 class CounterBank(wiring.Component):
     """Count each input; the sums are in a memory, and small accumulators in front of it.
 
-    A sweep comes to each counter once in 2 ** ceil(log2(counters)) cycles, 8 at least, adds its
-    accumulator to the memory and clears it: some ten bits of registers a counter instead of 32. The
-    memory is zeroed by the first sweep after a reset. Counters wrap.
+    A round visits the counters of each group of 8 one after the other, all groups at once: what
+    came in 8 cycles moves from an accumulator of a few bits to a row of subtotals. A sweep comes to
+    each counter once in 2 ** ceil(log2(counters)) cycles, 8 at least, and moves its subtotal to the
+    memory, which is zeroed by the first sweep after a reset. Counters wrap.
 
-    Latency: 1 cycle, `address` to `data`; a count shows at most two sweeps and 4 cycles late.
+    Latency: 1 cycle, `address` to `data`; a count shows at most a sweep and 6 cycles late.
     Throughput: every input counts in every cycle.
 
     Parameters
@@ -65,50 +64,94 @@ class CounterBank(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        index_bits = max(_LEAST_INDEX_BITS, len(self.address))
+        index_bits = max(_PLACE_BITS, len(self.address))
         depth = 1 << index_bits
         m.submodules.memory = memory = Memory(shape=self.bits, depth=depth, init=[])
         reading, sums, writing = memory.read_port(), memory.read_port(), memory.write_port()
         m.d.comb += [reading.addr.eq(self.address), reading.en.eq(1), self.data.eq(reading.data)]
 
-        # An accumulator holds what comes in one sweep. A bit that moves on tells which one is
-        # visited: to choose one of so many by the sweep's number is too long a path.
+        # Number of the visited counter, and of those in the stages behind.
         sweep = Signal(index_bits)
-        visited = Signal(len(self.widths), init=1)
-        m.d.sync += [sweep.eq(sweep + 1), visited.eq(Cat(sweep == depth - 1, visited))]
-        accumulators = []
-        at = 0
-        for number, width in enumerate(self.widths):
-            accumulator = Signal(width + index_bits, name=f"accumulator_{number}")
-            count = self.counts[at:at + width]
-            m.d.sync += accumulator.eq(Mux(visited[number], 0, accumulator) + count)
-            accumulators.append(Mux(visited[number], accumulator, 0))
-            at += width
-        taken = Signal(max(map(len, accumulators)))
-        groups = []
-        for start in range(0, len(accumulators), _GROUP):
-            group = Signal.like(taken, name=f"group_{start}")
-            m.d.sync += group.eq(reduce(or_, accumulators[start:start + _GROUP]))
-            groups.append(group)
-        m.d.sync += taken.eq(reduce(or_, groups))
-        slot = Signal(index_bits)    # whose sum is read, as its group is there
-        m.d.sync += slot.eq(sweep)
+        slots = [Signal(index_bits, name=f"slot_{age}") for age in range(1, 5)]
+        m.d.sync += [sweep.eq(sweep + 1), Cat(slots).eq(Cat(sweep, *slots[:-1]))]
+        subtotals = self._subtotals(m, sweep, slots, depth)
+
+        # One group's subtotal is handed on.
+        turn = Signal(len(subtotals))
+        taken = Signal(max(map(len, subtotals)))
+        m.d.sync += [
+            turn.eq(Cat(slots[0][_PLACE_BITS:] == group for group in range(len(turn)))),
+            taken.eq(reduce(or_, (Mux(mine, subtotal, 0)
+                                  for mine, subtotal in zip(turn, subtotals, strict=True)))),
+        ]
 
         # Read and add; the next visit is `depth` cycles away, so there is no hazard.
-        first, swept = Signal(init=1), Signal(init=1)
-        row, row_write = Signal(index_bits), Signal(index_bits)
+        first = Signal(init=1)
         total = Signal(self.bits)
-        valid = Signal(3)
-        m.d.comb += [sums.addr.eq(slot), sums.en.eq(1)]
-        m.d.sync += [
-            row.eq(slot),
-            row_write.eq(row),
-            swept.eq(first),
-            total.eq(taken + Mux(swept, 0, sums.data)),
-            valid.eq(Cat(1, valid)),
-        ]
-        with m.If(slot == depth - 1):
+        with m.If(slots[2] == depth - 1):
             m.d.sync += first.eq(0)
-        m.d.comb += [writing.addr.eq(row_write), writing.data.eq(total), writing.en.eq(valid[2])]
+        m.d.sync += total.eq(taken + Mux(first, 0, sums.data))
+        m.d.comb += [
+            sums.addr.eq(slots[1]), sums.en.eq(1),
+            writing.addr.eq(slots[3]), writing.data.eq(total), writing.en.eq(1),
+        ]
 
         return m
+
+    def _subtotals(self, m: Module, sweep: Signal, slots: list[Signal], depth: int) -> list[Signal]:
+        """Return what each group's counter of ``slots[1]`` has come to since it was handed on."""
+        starts = [sum(self.widths[:number]) for number in range(len(self.widths))]
+        visited = Signal(_GROUP)
+        m.d.comb += visited.eq(1 << sweep[:_PLACE_BITS])
+        news, subtotals, kept_bits = [], [], []
+        for group in range(0, len(self.widths), _GROUP):
+            numbers = range(len(self.widths))[group:group + _GROUP]
+            most = (1 << max(self.widths[number] for number in numbers)) - 1
+            new = Signal(min(self.bits, (_GROUP * most).bit_length()), name=f"new_{group}")
+            m.d.sync += new.eq(reduce(or_, (
+                Mux(visited[place], self._accumulate(m, number, starts[number], visited[place]), 0)
+                for place, number in enumerate(numbers))))
+            news.append(new)
+            subtotals.append(Signal(min(self.bits, (depth * most).bit_length()),
+                                    name=f"subtotal_{group}"))
+            kept_bits.append(min(self.bits, ((depth - _GROUP) * most).bit_length()))
+
+        # Rows of one counter of each group; one that was handed on begins at zero again.
+        m.submodules.rows = rows = Memory(shape=max(1, sum(kept_bits)), depth=_GROUP, init=[])
+        reading, writing = rows.read_port(), rows.write_port()
+        groups = depth // _GROUP
+        fresh = Signal(len(news))
+        starting = Signal(init=1)
+        with m.If(slots[0] == _GROUP - 1):
+            m.d.sync += starting.eq(0)
+        m.d.sync += fresh.eq(Cat(sweep[_PLACE_BITS:] == (group + 1) % groups
+                                 for group in range(len(news))))
+        at = 0
+        for new, subtotal, bits, anew in zip(news, subtotals, kept_bits, fresh, strict=True):
+            before = reading.data[at:at + bits]
+            m.d.sync += subtotal.eq(new + Mux(anew | starting, 0, before))
+            at += bits
+        m.d.comb += [
+            reading.addr.eq(sweep[:_PLACE_BITS]), reading.en.eq(1),
+            writing.addr.eq(slots[1][:_PLACE_BITS]), writing.en.eq(1),
+            writing.data.eq(Cat(subtotal[:bits] for subtotal, bits
+                                in zip(subtotals, kept_bits, strict=True))),
+        ]
+        return subtotals
+
+    def _accumulate(self, m: Module, number: int, start: int, visited: Value) -> Value:
+        """Return what came since the last visit of a counter, this cycle included."""
+        width = self.widths[number]
+        most = (1 << width) - 1
+        kept = Signal(((_GROUP - 1) * most).bit_length(), name=f"accumulator_{number}")
+        come = Signal((_GROUP * most).bit_length(), name=f"come_{number}")
+        count = self.counts[start:start + width]
+        if width == 1:
+            # Without a carry chain, which is larger for so few bits.
+            m.d.comb += come.eq(Cat(
+                *(kept[bit] ^ (count & kept[:bit].all()) for bit in range(len(kept))),
+                count & kept.all()))
+        else:
+            m.d.comb += come.eq(kept + count)
+        m.d.sync += kept.eq(Mux(visited, 0, come))
+        return come
