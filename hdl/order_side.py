@@ -124,8 +124,8 @@ class OrderSide(wiring.Component):
     tradable, spoilt, short_restricted, feed_up : ``In``
         Symbols that may be traded, whose book is stale or incomplete, and whose short sales are
         restricted; the feed is healthy.
-    context_tag, context : ``Out(TAG_BITS)``, ``In(MessageContext)``
-        Context of what caused an order, a cycle after its tag.
+    context_tag, context_busy, context : ``Out(TAG_BITS)``, ``In(1)``, ``In(MessageContext)``
+        Context of what caused an order, a cycle after its tag; not while it is busy.
     now_cycles, now_ns : ``In(48)``, ``In(64)``
         Cycle counter and time.
     stock_write, stock_index, stock : ``In``
@@ -157,7 +157,7 @@ class OrderSide(wiring.Component):
             "start_cycles": In(48),
             "tradable": In(profile.symbols), "spoilt": In(profile.symbols),
             "short_restricted": In(profile.symbols), "feed_up": In(1),
-            "context_tag": Out(TAG_BITS), "context": In(MessageContext),
+            "context_tag": Out(TAG_BITS), "context_busy": In(1), "context": In(MessageContext),
             "now_cycles": In(48), "now_ns": In(64),
             "stock_write": In(1), "stock_index": In(profile.symbol_bits), "stock": In(64),
             "max_frame_bytes": In(14),
@@ -209,6 +209,7 @@ class OrderSide(wiring.Component):
         m.d.comb += [
             recorder.decided.eq(decision.decided),
             self.context_tag.eq(recorder.context_tag), recorder.context.eq(self.context),
+            recorder.context_busy.eq(self.context_busy),
             recorder.state.armed.eq(decision.armed), recorder.state.killed.eq(decision.killed),
             recorder.state.feed_up.eq(self.feed_up), recorder.state.session_up.eq(session.up),
             recorder.state.model_loaded.eq(decision.model_loaded),

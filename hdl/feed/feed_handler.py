@@ -30,8 +30,8 @@ class FeedHandler(wiring.Component):
     -------
     beats, datagram, outcomes
         As of :class:`~hdl.feed.message_framer.MessageFramer`.
-    operations, ahead, stale_symbols, context_tag, context, order_context_tag, order_context, \
-stamp_tag, stamp_cycles
+    operations, ahead, stale_symbols, context_tag, context, order_context_turn, order_context_tag, \
+order_context_busy, order_context, stamp_tag, stamp_cycles
         As of :class:`~hdl.feed.itch_decoder.ItchDecoder`.
     admin : ``Out(stream.Signature(AdminMessage(profile), always_ready=True))``
         News of trading state, for records; `tradable` and the like follow from it.
@@ -59,9 +59,10 @@ stamp_tag, stamp_cycles
                "cfg_next_sequence", "cfg_load", "session", "next_sequence", "gap_messages",
                "stat_packets", "stat_messages", "stat_heartbeats", "stat_end_of_session",
                "stat_gaps", "stat_duplicates", "stat_foreign_session", "stat_malformed")
-    _DECODER = ("ahead", "stale_symbols", "context_tag", "context", "order_context_tag",
-                "order_context", "stamp_tag", "stamp_cycles", "stat_operations", "stat_admin",
-                "stat_unwatched", "stat_unknown_type", "stat_bad_length")
+    _DECODER = ("ahead", "stale_symbols", "context_tag", "context", "order_context_turn",
+                "order_context_tag", "order_context_busy", "order_context", "stamp_tag",
+                "stamp_cycles", "stat_operations", "stat_admin", "stat_unwatched",
+                "stat_unknown_type", "stat_bad_length")
     _FILTER = ("learned", "learned_index", "learned_locate")
     _FILTER_CONFIGURATION = ("write", "index", "stock", "locate", "locate_valid", "enable")
     _TRADING = ("cfg_market_code", "cfg_trading_events", "cfg_lift_market_halt", "tradable",

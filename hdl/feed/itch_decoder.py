@@ -127,8 +127,9 @@ learned, learned_index, unknown
         Tag to read; of an operation, from the cycle after `operations.valid` rose.
     context : ``Out(MessageContext)``
         What caused it, 1 cycle later.
-    order_context_tag, order_context : ``In(TAG_BITS)``, ``Out(MessageContext)``
-        The same for another reader.
+    order_context_turn, order_context_tag, order_context_busy, order_context : \
+``In(1)``, ``In(TAG_BITS)``, ``Out(1)``, ``Out(MessageContext)``
+        The same for another reader, in a cycle in which the first needs nothing and it is not busy.
     stamp_tag, stamp_cycles : ``In(TAG_BITS)``, ``Out(48)``
         ``start_cycles`` of a context in the same cycle.
     stat_operations, stat_admin, stat_unwatched, stat_unknown_type, stat_bad_length : ``Out(1)``
@@ -159,7 +160,9 @@ learned, learned_index, unknown
             "unknown":           In(1),
             "context_tag":       In(TAG_BITS),
             "context":           Out(MessageContext),
+            "order_context_turn": In(1),
             "order_context_tag": In(TAG_BITS),
+            "order_context_busy": Out(1),
             "order_context":     Out(MessageContext),
             "stamp_tag":         In(TAG_BITS),
             "stamp_cycles":      Out(48),
@@ -301,16 +304,23 @@ learned, learned_index, unknown
         with m.Elif(~(inform & ~listed)):
             m.d.sync += learned.eq(0)
 
-        m.submodules.contexts = contexts = Memory(shape=MessageContext, depth=1 << TAG_BITS,
-                                                  init=[])
-        write = contexts.write_port()
+        # Contexts in block RAM, with one port for both readers. An asynchronous read and its
+        # register: the form whose collision Yosys lets be free. The second reader, which may come
+        # late, is kept from one; the first has its answer before its tag is given away again.
+        m.submodules.contexts = contexts = Memory(
+            shape=MessageContext, depth=1 << TAG_BITS, init=[],
+            attrs={"no_rw_check": 1, "ram_style": "block"})
+        write, read = contexts.write_port(), contexts.read_port(domain="comb")
         m.d.comb += [write.en.eq(acted | inform), write.data.eq(cause),
                      write.addr.eq(Mux(acted, acted_tag, tag))]
-        read, order_read = contexts.read_port(), contexts.read_port()
+        looked_up = Signal(MessageContext, reset_less=True)
         m.d.comb += [
-            read.addr.eq(self.context_tag), self.context.eq(read.data),
-            order_read.addr.eq(self.order_context_tag), self.order_context.eq(order_read.data),
+            read.addr.eq(Mux(self.order_context_turn, self.order_context_tag, self.context_tag)),
+            self.context.eq(looked_up), self.order_context.eq(looked_up),
+            self.order_context_busy.eq(~self.order_context_turn | (
+                write.en & (write.addr == self.order_context_tag))),
         ]
+        m.d.sync += looked_up.eq(read.data)
 
         # Stamps once more, in LUT RAM: a decision takes one along and must not wait for it.
         m.submodules.stamps = stamps = Memory(shape=48, depth=1 << TAG_BITS, init=[])

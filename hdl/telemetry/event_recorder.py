@@ -16,6 +16,10 @@ __all__ = ["STATE_BITS", "EventRecorder"]
 STATE_BITS = max(BookState).bit_length()
 
 
+#: Bits of the sequence number that are kept with the book: where block RAM has room for them.
+_SEQUENCE_LOW_BITS = 16
+
+
 def _of_book(profile: Profile) -> data.StructLayout:
     """Return what the ring keeps of the book; the rest of a record's 512 bits never changes."""
     return data.StructLayout({
@@ -26,12 +30,13 @@ def _of_book(profile: Profile) -> data.StructLayout:
         "ask_quantity": 32,
         "bid_count": 16,
         "ask_count": 16,
+        "sequence_low": _SEQUENCE_LOW_BITS,
     })
 
 
 #: What the ring keeps besides.
 _OfMessage = data.StructLayout({
-    "event_sequence": 32,
+    "sequence_high": 32 - _SEQUENCE_LOW_BITS,
     "cycle": 48,
     "feed_sequence": 64,
     "ts_ns": 48,
@@ -58,6 +63,8 @@ class EventRecorder(wiring.Component):
         Books after each event; only a ``changed`` one makes a record.
     context_tag : ``Out(TAG_BITS)``
         Tag of the transfer a cycle ago.
+    context_idle : ``Out(1)``
+        None made a record: whatever comes as its `context` is ignored.
     context : ``In(MessageContext)``
         Its context, one cycle after `context_tag`.
     trading_state : ``In(data.ArrayLayout(STATE_BITS, symbols))``
@@ -79,6 +86,7 @@ class EventRecorder(wiring.Component):
         super().__init__({
             "top_of_book":   In(stream.Signature(TopOfBook(profile), always_ready=True)),
             "context_tag":   Out(TAG_BITS),
+            "context_idle":  Out(1),
             "context":       In(MessageContext),
             "trading_state": In(data.ArrayLayout(STATE_BITS, profile.symbols)),
             "now_cycles":    In(48),
@@ -107,32 +115,36 @@ class EventRecorder(wiring.Component):
         top = self.top_of_book.p
         changed = self.top_of_book.valid & top.changed
         full = (head ^ tail) == depth
+        sequence = Signal(32)
+        with m.If(changed):
+            m.d.sync += sequence.eq(sequence + 1)
         book_write = books.write_port()
         m.d.comb += [
             book_write.en.eq(self.top_of_book.valid & ~full),
             book_write.addr.eq(head[:index_bits]),
             book_write.data.symbol_index.eq(top.symbol_index),
+            book_write.data.sequence_low.eq(sequence),
             *(book_write.data[f"{side}_{name}"].eq(top[side][name])
               for side in ("bid", "ask") for name in ("price", "quantity", "count")),
         ]
         m.d.sync += head.eq(head + (changed & ~full))
 
         # Cycle 1: its context is looked up. Cycle 2: the rest of the record.
-        brief = data.StructLayout({"row": index_bits, "symbol_index": len(top.symbol_index),
+        brief = data.StructLayout({"row": index_bits,
+                                   "sequence_high": len(sequence) - _SEQUENCE_LOW_BITS,
+                                   "symbol_index": len(top.symbol_index),
                                    "tag": TAG_BITS, "stale": 1, "incomplete": 1})
         first, second = Signal(brief, reset_less=True), Signal(brief, reset_less=True)
         valid, kept = Signal(3), Signal(3)
         m.d.sync += [
-            first.row.eq(head),
+            first.row.eq(head), first.sequence_high.eq(sequence[_SEQUENCE_LOW_BITS:]),
             *(first[name].eq(top[name]) for name in ("symbol_index", "tag", "stale", "incomplete")),
             second.eq(first),
             valid.eq(Cat(changed, valid)), kept.eq(Cat(changed & ~full, kept)),
         ]
-        m.d.comb += self.context_tag.eq(first.tag)
+        m.d.comb += [self.context_tag.eq(first.tag), self.context_idle.eq(~valid[0])]
         extra = Signal(STATE_BITS, reset_less=True)
         m.d.sync += extra.eq(self.trading_state[first.symbol_index])
-        sequence = Signal(32)
-        m.d.sync += sequence.eq(sequence + valid[1])
         book_state = (Mux(second.stale, int(BookState.STALE), 0) |
                       Mux(second.incomplete, int(BookState.INCOMPLETE), 0))
         message_write = messages.write_port()
@@ -140,7 +152,7 @@ class EventRecorder(wiring.Component):
         m.d.comb += [
             message_write.en.eq(kept[1]),
             message_write.addr.eq(second.row),
-            rest.event_sequence.eq(sequence),
+            rest.sequence_high.eq(second.sequence_high),
             rest.cycle.eq(self.now_cycles),
             rest.feed_sequence.eq(self.context.sequence),
             rest.ts_ns.eq(self.context.timestamp_ns),
@@ -175,6 +187,7 @@ class EventRecorder(wiring.Component):
             with m.If(fetched):
                 m.d.sync += shown.eq(row)
             fields |= {name: shown[name] for name, _ in layout}
+        fields["event_sequence"] = Cat(fields["sequence_low"], fields["sequence_high"])
         m.d.comb += self.events.payload.eq(_record(fields))
         m.d.comb += self.empty.eq(~(changed | valid.any() | (written != tail) | fetched |
                                     self.events.valid))

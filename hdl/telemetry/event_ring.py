@@ -12,7 +12,7 @@ __all__ = ["EventRing"]
 class EventRing(wiring.Component):
     """Keep records until they are taken; what finds the ring full is lost.
 
-    Latency: 3 cycles, `store` to `records.valid`, ring empty. Throughput: 1 record per cycle in; 1
+    Latency: 4 cycles, `store` to `records.valid`, ring empty. Throughput: 1 record per cycle in; 1
     per 2 cycles out.
 
     Parameters
@@ -63,25 +63,27 @@ class EventRing(wiring.Component):
                                               attrs={"no_rw_check": 1})
         write, read = memory.write_port(), memory.read_port(domain="comb")
         row = Signal(self.layout, reset_less=True)
-        head, tail = Signal(index_bits + 1), Signal(index_bits + 1)
+        head, written, tail = (Signal(index_bits + 1, name=name)
+                               for name in ("head", "written", "tail"))
         level = Signal(index_bits + 1)
         full = (head ^ tail) == self.depth
-        stored = self.store & ~full
         m.d.comb += [
             write.addr.eq(head[:index_bits]),
             Value.cast(write.data).eq(Value.cast(self.record)),
-            write.en.eq(stored),
+            write.en.eq(~full),         # into a free row; whether it counts is known later
         ]
+        with m.If(self.store & ~full):
+            m.d.sync += head.eq(head + 1)
         m.d.sync += [
-            head.eq(head + stored),
+            written.eq(head),
             self.lost.eq(self.store & full),
-            level.eq(head - tail),
+            level.eq(written - tail),
             self.nearly_full.eq(level >= self.depth // 2),
         ]
 
         fetch, fetched = Signal(), Signal()
         m.d.comb += [
-            fetch.eq((head != tail) & ~fetched & (~self.records.valid | self.records.ready)),
+            fetch.eq((written != tail) & ~fetched & (~self.records.valid | self.records.ready)),
             read.addr.eq(tail[:index_bits]),
             self.empty.eq((head == tail) & ~fetched & ~self.records.valid),
         ]

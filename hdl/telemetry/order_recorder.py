@@ -1,5 +1,8 @@
 """The life of orders as event records: sent, refused, answered, and the state round them."""
 
+from functools import reduce
+from operator import or_
+
 from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -25,7 +28,11 @@ from proto.events import (
 
 __all__ = ["OrderRecorder", "TradingState"]
 
-_BODY_BITS = 8 * (EVENT_BYTES - HEADER.size)
+_BODIES = tuple(message.fields[len(HEADER.fields):] for message in (
+    events.ORDER_SENT, events.ORDER_REFUSED, events.VENUE_ANSWER, events.STATE))
+#: Bits behind the header; those at the end are the same of all and reserved.
+_BODY_BITS = 8 * (EVENT_BYTES - HEADER.size) - min(
+    body[-1].bits if body[-1].name == "reserved" else 0 for body in _BODIES)
 _LATENCY_BITS = 16
 #: Refusals that were only counted are reported when this bit of the time changes, or a higher one
 #: of `_SLOT_BITS`: within 0.53 ms.
@@ -40,16 +47,20 @@ TradingState = data.StructLayout({
     "epoch": 16, "limits_version": 16,
 })
 
-#: What the ring keeps of a record.
-_Stored = data.StructLayout({
-    "kind": 3, "symbol_index": 16, "event_sequence": 32, "cycle": 48, "body": _BODY_BITS,
-})
+
+def _stored(profile: Profile) -> data.StructLayout:
+    """Return what the ring keeps of a record."""
+    return data.StructLayout({
+        "kind": 3, "symbol_index": profile.symbol_bits, "no_symbol": 1, "event_sequence": 32,
+        "cycle": 48, "body": _BODY_BITS,
+    })
 
 
 class OrderRecorder(wiring.Component):
     """Record orders, refusals, answers and changes of state; class 1: nothing may be lost.
 
-    Latency: 6 cycles, `sent` transfer to ``events.valid``, ring empty, nothing else to record.
+    Latency: 6 cycles, `sent` transfer to ``events.valid``, ring empty, nothing else to record,
+    context not busy.
     Throughput: 1 record per cycle in, 1 per 2 cycles out; at most one order in 4 cycles, one answer
     in 4 cycles and one refusal in 2 cycles.
 
@@ -75,6 +86,8 @@ class OrderRecorder(wiring.Component):
         Pulse: the gate takes an intent of the strategy.
     context_tag : ``Out(TAG_BITS)``
         Tag of the order at `sent`.
+    context_busy : ``In(1)``
+        It cannot be looked up in this cycle; `context_tag` stays.
     context : ``In(MessageContext)``
         Its context, one cycle later.
     state, cash, turnover, session_sequence, next_user_ref_num : ``In``
@@ -97,7 +110,7 @@ class OrderRecorder(wiring.Component):
             "verdicts": In(stream.Signature(Verdict(profile), always_ready=True)),
             "answers": In(stream.Signature(VenueAnswer, always_ready=True)),
             "decided": In(1),
-            "context_tag": Out(TAG_BITS), "context": In(MessageContext),
+            "context_tag": Out(TAG_BITS), "context_busy": In(1), "context": In(MessageContext),
             "state": In(TradingState),
             "cash": In(signed(64)), "turnover": In(64),
             "session_sequence": In(64), "next_user_ref_num": In(32),
@@ -112,12 +125,13 @@ class OrderRecorder(wiring.Component):
 
         m.submodules.journal = journal = RefusalJournal(self.profile)
         m.submodules.ring = ring = EventRing(
-            _Stored, self.profile.event_ring_bytes // EVENT_BYTES // 4)
+            _stored(self.profile), self.profile.event_ring_bytes // EVENT_BYTES // 4)
         m.d.comb += [
             journal.verdicts.valid.eq(self.verdicts.valid),
             Value.cast(journal.verdicts.p).eq(Value.cast(self.verdicts.p)),
         ]
 
+        symbol_bits = self.profile.symbol_bits
         order_waits, order_lost, order = self._order(m)
         answer_waits = Signal()
         answer = Signal(VenueAnswer, reset_less=True)
@@ -132,61 +146,70 @@ class OrderRecorder(wiring.Component):
         m.d.sync += [slot.eq(self.now_ns[_SLOT_BIT:]),
                      new_slot.eq(self.now_ns[_SLOT_BIT:][:_SLOT_BITS] != slot)]
 
-        # One a cycle; refusals first, as only they come often.
-        chosen = Signal(_Stored)
-        store = Signal()
-        take_order, take_answer = Signal(), Signal()
+        # One a cycle; refusals first, as only they come often. What it is made of are the sources,
+        # each behind its own gate: whether the state has changed is not known in time to choose.
         refused = journal.refusals.p
+        refusal_waits = journal.refusals.valid
+        take_refusal, take_order, take_answer, take_state = (
+            Signal(name=name)
+            for name in ("take_refusal", "take_order", "take_answer", "take_state"))
+        store = Signal()
         m.d.comb += [
             journal.flush.eq(order_waits | answer_waits | changed | new_slot),
-            store.eq(1), chosen.symbol_index.eq(NO_SYMBOL), chosen.cycle.eq(self.now_cycles),
+            journal.refusals.ready.eq(1),
+            take_refusal.eq(refusal_waits), take_order.eq(order_waits & ~refusal_waits),
+            take_answer.eq(answer_waits & ~order_waits & ~refusal_waits),
+            take_state.eq(~answer_waits & ~order_waits & ~refusal_waits),
+            store.eq(refusal_waits | order_waits | answer_waits | changed),
         ]
-        with m.If(journal.refusals.valid):
-            m.d.comb += [
-                journal.refusals.ready.eq(1),
-                chosen.kind.eq(int(EventKind.ORDER_REFUSED)),
-                chosen.symbol_index.eq(refused.symbol_index),
-                chosen.body.eq(_body(events.ORDER_REFUSED, refused)),
-            ]
-        with m.Elif(order_waits):
-            m.d.comb += [
-                take_order.eq(1),
-                chosen.kind.eq(int(EventKind.ORDER_SENT)),
-                chosen.symbol_index.eq(order["symbol_index"]),
-                chosen.cycle.eq(order["cycle"]),
-                chosen.body.eq(_body(events.ORDER_SENT, order)),
-            ]
-        with m.Elif(answer_waits):
-            m.d.comb += [
-                take_answer.eq(1),
-                chosen.kind.eq(int(EventKind.VENUE_ANSWER)),
-                chosen.cycle.eq(answer_cycles),
-                chosen.body.eq(_body(events.VENUE_ANSWER, {
-                    "now_ns": answer_ns, "venue_ns": answer.timestamp_ns,
-                    "order_reference": answer.order_reference,
-                    "session_sequence": answer.sequence, "user_ref_num": answer.user_ref_num,
-                    "quantity": answer.quantity, "price": answer.price,
-                    "reason": answer.reason, "answer": answer.kind,
-                })),
-            ]
-        with m.Elif(changed):
-            flags = Cat(self.state.armed, self.state.killed, self.state.feed_up,
-                        self.state.session_up, self.state.model_loaded)
-            assert [flag.value for flag in StateFlag] == [1 << bit for bit in range(len(flags))]
-            m.d.comb += [
-                chosen.kind.eq(int(EventKind.STATE)),
-                chosen.body.eq(_body(events.STATE, {
-                    "now_ns": self.now_ns, "cash": self.cash, "turnover": self.turnover,
-                    "session_sequence": self.session_sequence,
-                    "next_user_ref_num": self.next_user_ref_num, "flags": flags,
-                    **{name: self.state[name] for name in (
-                        "epoch", "limits_version", "cause", "tcp_state", "close_reason",
-                        "session_state", "reject_reason")},
-                })),
-            ]
+        with m.If(take_state):
             m.d.sync += Value.cast(reported).eq(Value.cast(self.state))
-        with m.Else():
-            m.d.comb += store.eq(0)
+        flags = Cat(self.state.armed, self.state.killed, self.state.feed_up,
+                    self.state.session_up, self.state.model_loaded)
+        assert [flag.value for flag in StateFlag] == [1 << bit for bit in range(len(flags))]
+        bodies = (
+            (take_refusal, _body(events.ORDER_REFUSED, {
+                name: refused[name] for name, _ in refused.shape()})),
+            *((take_order & known, _body(events.ORDER_SENT, fields))
+              for known, fields in order["bodies"]),
+            (take_answer, _body(events.VENUE_ANSWER, {
+                "now_ns": answer_ns, "venue_ns": answer.timestamp_ns,
+                "order_reference": answer.order_reference,
+                "session_sequence": answer.sequence, "user_ref_num": answer.user_ref_num,
+                "quantity": answer.quantity, "price": answer.price,
+                "reason": answer.reason, "answer": answer.kind,
+            })),
+            (take_state, _body(events.STATE, {
+                "now_ns": self.now_ns, "cash": self.cash, "turnover": self.turnover,
+                "session_sequence": self.session_sequence,
+                "next_user_ref_num": self.next_user_ref_num, "flags": flags,
+                **{name: self.state[name] for name in (
+                    "epoch", "limits_version", "cause", "tcp_state", "close_reason",
+                    "session_state", "reject_reason")},
+            })),
+        )
+
+        # Number and keep.
+        sequence = Signal(32)
+        with m.If(store):
+            m.d.sync += sequence.eq(sequence + 1)
+        record = ring.record
+        m.d.comb += [
+            ring.store.eq(store),
+            record.kind.eq(_any((
+                (take_refusal, C(int(EventKind.ORDER_REFUSED), 3)),
+                (take_order, C(int(EventKind.ORDER_SENT), 3)),
+                (take_answer, C(int(EventKind.VENUE_ANSWER), 3)),
+                (take_state, C(int(EventKind.STATE), 3))))),
+            record.symbol_index.eq(_any(((take_refusal, refused.symbol_index[:symbol_bits]),
+                                         (take_order, order["symbol_index"])))),
+            record.no_symbol.eq(
+                ~take_order & ~(take_refusal & (refused.symbol_index != NO_SYMBOL))),
+            record.event_sequence.eq(sequence),
+            record.cycle.eq(_any(((take_order, order["cycle"]), (take_answer, answer_cycles),
+                                  (take_refusal | take_state, self.now_cycles)))),
+            record.body.eq(_any(bodies)),
+        ]
 
         with m.If(take_order):
             m.d.sync += order_waits.eq(0)
@@ -198,24 +221,17 @@ class OrderRecorder(wiring.Component):
         with m.Elif(take_answer):
             m.d.sync += answer_waits.eq(0)
 
-        # Number and keep.
-        sequence = Signal(32)
-        record = Signal(_Stored, reset_less=True)
-        writing = Signal()
-        m.d.sync += [
-            Value.cast(record).eq(Value.cast(chosen)), record.event_sequence.eq(sequence),
-            sequence.eq(sequence + store), writing.eq(store),
-        ]
         shown = ring.records.p
         m.d.comb += [
-            ring.store.eq(writing), Value.cast(ring.record).eq(Value.cast(record)),
             self.events.valid.eq(ring.records.valid), ring.records.ready.eq(self.events.ready),
-            self.events.payload.eq(_pack(HEADER, {
+            self.events.payload.eq(Cat(_pack(HEADER, {
                 "schema_version": C(SCHEMA_VERSION, 8), "kind": shown.kind,
-                "symbol_index": shown.symbol_index, "event_sequence": shown.event_sequence,
-                "cycle": shown.cycle}, more=shown.body)),
+                "symbol_index": Mux(shown.no_symbol, NO_SYMBOL, shown.symbol_index),
+                "event_sequence": shown.event_sequence,
+                "cycle": shown.cycle}), shown.body,
+                C(0, 8 * (EVENT_BYTES - HEADER.size) - _BODY_BITS))),
             self.nearly_full.eq(ring.nearly_full),
-            self.empty.eq(ring.empty & ~writing & ~store & ~order_lost["busy"] & journal.empty),
+            self.empty.eq(ring.empty & ~store & ~order_lost["busy"] & journal.empty),
         ]
         m.d.sync += self.lost.eq(ring.lost | journal.lost | order_lost["lost"]
                                  | (self.answers.valid & answer_waits & ~take_answer))
@@ -235,11 +251,7 @@ class OrderRecorder(wiring.Component):
         version = Signal.like(self.verdicts.p.limits_version, reset_less=True)
         flags = Signal(8, reset_less=True)
         decision = Signal(48, reset_less=True)
-        fresh, waits = Signal(), Signal()
-        feed_sequence = Signal(64, reset_less=True)
-        caused = Signal()
-        m.d.comb += [self.context_tag.eq(sent.tag), caused.eq(began.start_cycles != 0)]
-        m.d.sync += fresh.eq(self.sent.valid)
+        looking, fresh, waits = Signal(), Signal(), Signal()
         with m.If(self.sent.valid):
             verdict = self.verdicts.p
             m.d.sync += [
@@ -248,43 +260,63 @@ class OrderRecorder(wiring.Component):
                 version.eq(verdict.limits_version),
                 flags.eq(order_flags(sent, waited=verdict.waited)
                          | Mux(sent.short, int(OrderFlag.SHORT), 0)),
-                decision.eq(Mux(sent.start_cycles == 0, 0, intent_cycle)),
+                decision.eq(intent_cycle),
             ]
+
+        # Its context, as soon as nobody else looks for one; `fresh`: it is there.
+        looks = self.sent.valid | looking
+        m.d.comb += self.context_tag.eq(Mux(looking, began.tag, sent.tag))
+        m.d.sync += [looking.eq(looks & self.context_busy), fresh.eq(looks & ~self.context_busy)]
+        feed_sequence = Signal(64, reset_less=True)
+        same = Signal(len(began.start_cycles) // 8, reset_less=True)    # of each byte of the stamp
+        caused = began.start_cycles != 0
+        was_caused = Signal(reset_less=True)
         latency = Signal(48, reset_less=True)
         with m.If(fresh):
-            remembered = self.context.start_cycles == began.start_cycles
             m.d.sync += [
-                waits.eq(1),
-                feed_sequence.eq(Mux(caused & remembered, self.context.sequence, 0)),
-                latency.eq(Mux(caused, began.egress_cycles - began.start_cycles
-                               + self.ingress_cycles, 0)),
+                waits.eq(1), feed_sequence.eq(self.context.sequence),
+                same.eq(Cat(
+                    self.context.start_cycles.word_select(byte, 8)
+                    == began.start_cycles.word_select(byte, 8) for byte in range(len(same)))),
+                was_caused.eq(caused),
+                latency.eq(began.egress_cycles - began.start_cycles + self.ingress_cycles),
             ]
         m.d.sync += self.measured.eq(fresh & caused & (began.kind == IntentKind.ENTER))
         m.d.comb += self.latency_cycles.eq(latency)
 
         lost = Signal()
-        m.d.comb += lost.eq(self.sent.valid & (fresh | waits))
-        return waits, {"lost": lost, "busy": fresh | self.sent.valid}, {
+        m.d.comb += lost.eq(self.sent.valid & (looking | fresh | waits))
+        return waits, {"lost": lost, "busy": fresh | looks}, {
             "symbol_index": began.symbol_index, "cycle": began.egress_cycles,
-            "feed_sequence": feed_sequence, "ingress_cycle": began.start_cycles,
-            "decision_cycle": decision, "user_ref_num": began.user_ref_num,
-            "quantity": began.quantity, "price": began.price, "score": score, "epoch": epoch,
-            "limits_version": version, "flags": flags,
-            "latency": Mux(latency[_LATENCY_BITS:].any(), (1 << _LATENCY_BITS) - 1,
-                           latency[:_LATENCY_BITS]),
+            "bodies": (
+                (C(1), {
+                    "ingress_cycle": began.start_cycles, "user_ref_num": began.user_ref_num,
+                    "quantity": began.quantity, "price": began.price, "score": score,
+                    "epoch": epoch, "limits_version": version, "flags": flags}),
+                (was_caused, {
+                    "decision_cycle": decision,
+                    "latency": latency[:_LATENCY_BITS]
+                    | latency[_LATENCY_BITS:].any().replicate(_LATENCY_BITS)}),
+                (was_caused & same.all(), {"feed_sequence": feed_sequence}),
+            ),
         }
 
 
-def _pack(fields, values, *, more=None) -> Value:
-    """Return `values` laid out as a table of fields has them, and `more` after them."""
+def _any(choices) -> Value:
+    """Return that value of pairs of a bit and a value whose bit is set; zero if none is."""
+    return reduce(or_, (Mux(take, Value.cast(value), 0) for take, value in choices))
+
+
+def _pack(fields, values) -> Value:
+    """Return `values` laid out as a table of fields has them; what has no value is zero."""
     parts = []
     for field in fields:
-        value = C(0, field.bits) if field.name == "reserved" else Value.cast(values[field.name])
+        value = Value.cast(values.get(field.name, 0))
         parts.append(value[:field.bits] if len(value) >= field.bits
                      else Cat(value, C(0, field.bits - len(value))))
-    return Value.cast(Cat(*parts) if more is None else Cat(*parts, more))
+    return Value.cast(Cat(*parts))
 
 
-def _body(message, values) -> Value:
-    """Return what follows the header of a record."""
-    return _pack(message.fields[len(HEADER.fields):], values)
+def _body(message, values: dict) -> Value:
+    """Return what follows the header of a record, as far as it is kept."""
+    return Value.cast(_pack(message.fields[len(HEADER.fields):], values)[:_BODY_BITS])

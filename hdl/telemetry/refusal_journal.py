@@ -87,24 +87,26 @@ class RefusalJournal(wiring.Component):
         fits = (worst[31:] == 0) | worst[31:].all()
         new = Signal(Refusals, reset_less=True)
         arrived = Signal()
-        m.d.sync += [
-            arrived.eq(self.verdicts.valid & verdict.mask.any()),
-            new.symbol_index.eq(intent.symbol_index),
-            new.ingress_cycle.eq(intent.start_cycles),
-            new.mask.eq(verdict.mask),
-            new.quantity.eq(intent.quantity), new.price.eq(intent.price),
-            new.score.eq(intent.score), new.epoch.eq(intent.epoch),
-            new.reference_price.eq(verdict.state.reference),
-            new.worst_position.eq(
-                Mux(fits, worst[:32], Cat((~worst[-1]).replicate(31), worst[-1]))),
-            new.count.eq(1),
-            new.open_orders.eq(verdict.state.open_orders),
-            new.limits_version.eq(verdict.limits_version),
-            new.flags.eq(order_flags(intent, waited=verdict.waited)),
-        ]
+        refused = self.verdicts.valid & verdict.mask.any()
+        m.d.sync += arrived.eq(refused)
+        with m.If(refused):
+            m.d.sync += [
+                new.symbol_index.eq(intent.symbol_index),
+                new.ingress_cycle.eq(intent.start_cycles),
+                new.mask.eq(verdict.mask),
+                new.quantity.eq(intent.quantity), new.price.eq(intent.price),
+                new.score.eq(intent.score), new.epoch.eq(intent.epoch),
+                new.reference_price.eq(verdict.state.reference),
+                new.worst_position.eq(
+                    Mux(fits, worst[:32], Cat((~worst[-1]).replicate(31), worst[-1]))),
+                new.open_orders.eq(verdict.state.open_orders),
+                new.limits_version.eq(verdict.limits_version),
+                new.flags.eq(order_flags(intent, waited=verdict.waited)),
+            ]
 
         # Alike?
-        held = Signal(Refusals)
+        held = Signal(Refusals, reset_less=True)
+        holds = Signal()            # `held` has something that was not reported
         cancel, waited = int(OrderFlag.CANCEL), int(OrderFlag.WAITED)
         stops = Check.DISARMED.mask | Check.KILLED.mask
 
@@ -119,40 +121,38 @@ class RefusalJournal(wiring.Component):
         alike = Signal()
         m.d.comb += alike.eq(known & (same | (group(held) & group(new)).any()))
 
-        # `held` is reported when `due`; what it counted before another kind came, from `before`.
-        before = Signal(Refusals, reset_less=True)
-        before_waits = Signal()
-        due = Signal()
+        # `held` is reported when `due`. If another kind comes while it counts, that stays in `new`
+        # until `held` has been taken: `follows`.
+        due, follows = Signal(), Signal()
         taken = Signal()
         counted = Signal()          # `held` has something that is not being reported
+        moves, adds = Signal(), Signal()
         m.d.comb += [
-            self.refusals.valid.eq(before_waits | due),
-            Value.cast(self.refusals.p).eq(
-                Mux(before_waits, Value.cast(before), Value.cast(held))),
-            taken.eq(self.refusals.ready & due & ~before_waits),
-            counted.eq((held.count != 0) & ~taken),
-            self.empty.eq(~arrived & ~before_waits & (held.count == 0)),
+            self.refusals.valid.eq(due), Value.cast(self.refusals.p).eq(Value.cast(held)),
+            taken.eq(self.refusals.ready & due),
+            counted.eq(holds & ~taken),
+            self.empty.eq(~arrived & ~holds),
         ]
-        m.d.sync += self.lost.eq(0)
-        with m.If(self.refusals.ready):
-            m.d.sync += before_waits.eq(0)
+        m.d.sync += self.lost.eq(arrived & follows)
         with m.If(taken):
-            m.d.sync += [due.eq(0), held.count.eq(0)]
-        with m.Elif((held.count != 0) & self.flush):
+            m.d.sync += [due.eq(0), holds.eq(0)]
+        with m.Elif(holds & self.flush):
             m.d.sync += due.eq(1)
-        with m.If(arrived):
-            m.d.sync += [known.eq(1), Value.cast(held).eq(Value.cast(new))]
-            with m.If(alike):
-                m.d.sync += [
-                    held.count.eq(Mux(counted, held.count, 0) + 1),
-                    held.mask.eq(Mux(counted, held.mask, 0) | new.mask),
-                ]
-                with m.If(~same_symbol & counted):
-                    m.d.sync += held.symbol_index.eq(NO_SYMBOL)
-            with m.Else():
-                m.d.sync += due.eq(1)
-                with m.If(counted):
-                    m.d.sync += [before_waits.eq(1), Value.cast(before).eq(Value.cast(held)),
-                                 self.lost.eq(before_waits & ~self.refusals.ready)]
+        with m.If(arrived & ~follows):
+            m.d.sync += known.eq(1)
+            m.d.comb += [moves.eq(alike | ~counted), adds.eq(alike & counted)]
+            with m.If(~alike):
+                m.d.sync += [due.eq(1), follows.eq(counted)]
+        with m.Elif(taken & follows):
+            m.d.sync += [due.eq(1), follows.eq(0)]
+            m.d.comb += moves.eq(1)
+        with m.If(moves):
+            m.d.sync += [
+                Value.cast(held).eq(Value.cast(new)), holds.eq(1),
+                held.count.eq(Mux(adds, held.count, 0) + 1),
+                held.mask.eq(Mux(adds, held.mask, 0) | new.mask),
+            ]
+            with m.If(adds & ~same_symbol):
+                m.d.sync += held.symbol_index.eq(NO_SYMBOL)
 
         return m
