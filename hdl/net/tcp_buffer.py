@@ -69,8 +69,11 @@ class PayloadBuffer(wiring.Component):
         words = self.size_bytes // 8
         bits = (words - 1).bit_length()
 
-        m.submodules.memory = memory = Memory(shape=64, depth=words, init=[])
-        write, read = memory.write_port(), memory.read_port()
+        # A word is read only after its segment was accepted: no bypass around the memory.
+        m.submodules.memory = memory = Memory(shape=64, depth=words, init=[],
+                                              attrs={"no_rw_check": 1})
+        write, read = memory.write_port(), memory.read_port(domain="comb")
+        fetched = Signal(64, reset_less=True)
         entry = data.StructLayout({"word": bits + 1, "skip": 3, "length": 11, "end": bits + 1})
         m.submodules.pending = pending = SyncFIFOBuffered(width=entry.size, depth=self.segments)
 
@@ -103,7 +106,8 @@ class PayloadBuffer(wiring.Component):
         # A word is read, registered, and given away byte by byte.
         word = Signal(64, reset_less=True)
         lane, left = Signal(3), Signal(11)
-        m.d.comb += [read.addr.eq(old.word[:bits]), read.en.eq(1)]
+        m.d.comb += [read.addr.eq(old.word[:bits])]
+        m.d.sync += fetched.eq(read.data)
         with m.If(self.octets.ready):
             m.d.sync += self.octets.valid.eq(0)
         with m.FSM(name="reader"):
@@ -118,7 +122,7 @@ class PayloadBuffer(wiring.Component):
             with m.State("READ"):
                 m.next = "TAKE"
             with m.State("TAKE"):
-                m.d.sync += [word.eq(read.data), old.word.eq(old.word + 1)]
+                m.d.sync += [word.eq(fetched), old.word.eq(old.word + 1)]
                 m.next = "GIVE"
             with m.State("GIVE"):
                 with m.If(self.octets.ready | ~self.octets.valid):

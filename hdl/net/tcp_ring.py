@@ -76,26 +76,34 @@ class RetransmissionRing(wiring.Component):
         m = Module()
         slots = self.size_bytes // _SLOT_BYTES
         bits = (slots - 1).bit_length()
-        m.submodules.words = words = Memory(shape=64, depth=slots * PAYLOAD_WORDS, init=[])
+        # What is written in a cycle is not read in it: no bypass around the memories.
+        m.submodules.words = words = Memory(shape=64, depth=slots * PAYLOAD_WORDS, init=[],
+                                            attrs={"no_rw_check": 1})
         entry = data.StructLayout({"sequence": 32, "length": 7})
-        m.submodules.entries = entries = Memory(shape=entry, depth=slots, init=[])
+        m.submodules.entries = entries = Memory(
+            shape=entry, depth=slots, init=[],
+            attrs={"no_rw_check": 1, "ram_style": "block"})
 
         head, tail = Signal(bits + 1), Signal(bits + 1)
         writing, reading = Signal(bits), Signal(bits)
         used = Signal(bits + 1)
         m.d.sync += [used.eq(head - tail), self.room.eq(used < slots - 2), self.empty.eq(used == 0)]
 
-        write, read = words.write_port(), words.read_port()
+        write, read = words.write_port(), words.read_port(domain="comb")
         m.d.comb += [
             write.addr.eq(Cat(self.kept_index, writing)), write.data.eq(self.kept_word),
-            write.en.eq(self.kept), read.addr.eq(Cat(self.index, reading)), read.en.eq(1),
-            self.word.eq(read.data),
+            write.en.eq(self.kept), read.addr.eq(Cat(self.index, reading)),
         ]
-        note, look = entries.write_port(), entries.read_port()
+        fetched = Signal(64, reset_less=True)
+        m.d.sync += fetched.eq(read.data)
+        m.d.comb += self.word.eq(fetched)
+        note, look = entries.write_port(), entries.read_port(domain="comb")
+        looked = Signal(entry, reset_less=True)
+        m.d.sync += looked.eq(look.data)
         m.d.comb += [
             note.addr.eq(head[:bits]), note.data.sequence.eq(self.sequence),
             note.data.length.eq(self.length), note.en.eq(self.push),
-            look.addr.eq(tail[:bits]), look.en.eq(1),
+            look.addr.eq(tail[:bits]),
         ]
         with m.If(self.push):
             m.d.sync += [head.eq(head + 1), writing.eq(head[:bits])]
@@ -114,8 +122,8 @@ class RetransmissionRing(wiring.Component):
             with m.Case(1):
                 m.d.sync += step.eq(2)
             with m.Case(2):
-                m.d.sync += [step.eq(3), self.oldest_sequence.eq(look.data.sequence),
-                             self.oldest_length.eq(look.data.length)]
+                m.d.sync += [step.eq(3), self.oldest_sequence.eq(looked.sequence),
+                             self.oldest_length.eq(looked.length)]
             with m.Case(3):
                 m.d.sync += [step.eq(4), end.eq(self.oldest_sequence + self.oldest_length)]
             with m.Case(4):

@@ -62,15 +62,23 @@ class _HeadSums(wiring.Component):
         write, read = table.write_port(), table.read_port(domain="comb")
         m.d.comb += [read.addr.eq(Cat(self.missing, self.head)), self.state.eq(read.data)]
 
-        current = Signal()
-        rest = Signal(8 * HEAD_BYTES, reset_less=True)
-        taken = Signal(range(HEAD_BYTES + 2))     # bytes in `state`; one more: load the next head
+        # A byte is picked, then summed: the CRC of the first `taken` bytes is in `state`.
+        current, following = Signal(), Signal()
+        byte = Signal(8, reset_less=True)
+        picked = Signal(range(HEAD_BYTES + 2))
+        taken = Signal.like(picked)
         state = Signal(32, init=fcs.PRESET)
-        with m.If(taken == HEAD_BYTES + 1):
-            m.d.sync += [taken.eq(0), current.eq(~current), state.eq(fcs.PRESET),
-                         rest.eq(Mux(current, self.heads[0], self.heads[1]))]
+        chosen = Mux(following, self.heads[1], self.heads[0])
+        m.d.sync += [byte.eq(chosen.word_select(picked[:4], 8)),
+                     taken.eq(picked), current.eq(following)]
+        with m.If(picked == HEAD_BYTES + 1):
+            m.d.sync += [picked.eq(0), following.eq(~following)]
         with m.Else():
-            m.d.sync += [taken.eq(taken + 1), state.eq(_crc(state, rest[:8])), rest.eq(rest >> 8)]
+            m.d.sync += picked.eq(picked + 1)
+        with m.If(taken == HEAD_BYTES + 1):
+            m.d.sync += state.eq(fcs.PRESET)
+        with m.Else():
+            m.d.sync += state.eq(_crc(state, byte))
         m.d.comb += [
             write.addr.eq(Cat((HEAD_BYTES - taken)[:3], current)),
             write.data.eq(state),
@@ -187,8 +195,9 @@ class XgmiiTransmitter(wiring.Component):
         m.d.sync += [
             young.eq(source), young_last.eq(running & source_last), young_bad.eq(missed),
             old.eq(young), old_last.eq(young_last), old_bad.eq(young_bad),
-            crc.eq(Mux(first, head_sums.state, _crc(crc, aligned))),
         ]
+        with m.If(~old_last):       # then the sum of the frame stays for the word after its end
+            m.d.sync += crc.eq(Mux(first, head_sums.state, _crc(crc, aligned)))
         with m.Switch(tail):
             for value in range(8):
                 with m.Case(value):
@@ -201,74 +210,75 @@ class XgmiiTransmitter(wiring.Component):
     def _words(self, m, tail, old, old_last, old_bad, crc, head, first, running, padding, index,
                young, draining):
         """Fill the output registers; start, end and space the frames."""
-        ending_sum = Signal(32, reset_less=True)
         gap = Signal(range(16))
         m.d.sync += self.stat_frames.eq(0)
 
-        def ending(base: int, tail_value: int, sums: Value) -> tuple[list, int]:
-            """Return the lanes of an ending word (None: frame data) and its control bits."""
-            lanes, control = [], 0
-            for lane in range(8):
-                position = base + lane - (tail_value or 8)
-                if position < 0:
-                    lanes.append(None)
-                elif position < FCS_BYTES:
-                    lanes.append(sums.word_select(position, 8))
-                else:
-                    lanes.append(C(XgmiiChar.TERMINATE if position == FCS_BYTES
-                                   else XgmiiChar.IDLE, 8))
-                    control |= 1 << lane
-            return lanes, control
+        # The lane of the byte after the frame tells those of its FCS and of Terminate, in the word
+        # of the frame's end and in the next one. The FCS bytes are turned: both words are alike.
+        def lanes(base: int, low: int, high: int) -> Value:
+            """Return by `tail` the lanes whose bytes are `low` to ``high - 1`` past the frame."""
+            return Array(C(sum(1 << lane for lane in range(LANES)
+                               if low <= base + lane - (value or LANES) < high), LANES)
+                         for value in range(LANES))[tail]
+
+        turned = Signal(32)
+        with m.Switch(tail[:2]):
+            for value in range(4):
+                with m.Case(value):
+                    m.d.comb += turned.eq((~crc).rotate_left(8 * value))
+        of_frame, of_sum, of_end = Signal(LANES), Signal(LANES), Signal(LANES)
+        symbols = Signal(64)            # what no frame has
+        end, forever = FCS_BYTES, 2 * LANES
+        idle, errors = IDLE_WORD["data"], int.from_bytes(bytes([XgmiiChar.ERROR] * LANES))
+        preamble = bytes([XgmiiChar.START, *[PREAMBLE] * 6, SFD])
+        ended = Cat(Mux(of_end[lane], C(XgmiiChar.TERMINATE, 8), C(XgmiiChar.IDLE, 8))
+                    for lane in range(LANES))
+
+        def spread(chosen):
+            return Cat(bit.replicate(8) for bit in chosen)
+
+        m.d.sync += self.data.eq((old & spread(of_frame)) | (turned.replicate(2) & spread(of_sum))
+                                 | (symbols & ~spread(of_frame | of_sum)))
+        m.d.comb += symbols.eq(idle)
+        m.d.sync += self.control.eq(0xFF)
 
         with m.FSM(name="line"):
             with m.State("IDLE"):
                 m.d.comb += self.starts.ready.eq(~draining)
-                m.d.sync += [self.data.eq(IDLE_WORD["data"]),
-                             self.control.eq(0xFF), padding.eq(0),
-                             index.eq(HEAD_BYTES // BEAT_BYTES),
+                m.d.sync += [padding.eq(0), index.eq(HEAD_BYTES // BEAT_BYTES),
                              tail.eq(self.starts.p.tail), head.eq(self.starts.p.head)]
                 words = Mux(self.starts.p.head, self.heads[1], self.heads[0])
                 with m.If(self.starts.valid & self.starts.ready):
-                    preamble = bytes([XgmiiChar.START, *[PREAMBLE] * 6, SFD])
-                    m.d.sync += [self.data.eq(int.from_bytes(preamble, "little")),
-                                 self.control.eq(1), running.eq(1), first.eq(1),
+                    m.d.comb += symbols.eq(int.from_bytes(preamble, "little"))
+                    m.d.sync += [self.control.eq(1), running.eq(1), first.eq(1),
                                  old.eq(words[:64]), young.eq(words[64:])]
                     m.next = "DATA"
             with m.State("DATA"):
-                m.d.sync += [self.data.eq(old), self.control.eq(0), ending_sum.eq(~crc)]
+                m.d.comb += [of_frame.eq(~C(0, LANES)), symbols.eq(ended)]
+                m.d.sync += self.control.eq(0)
                 with m.If(old_last):
+                    m.d.comb += [of_frame.eq(lanes(0, -LANES, 0)), of_sum.eq(lanes(0, 0, end)),
+                                 of_end.eq(lanes(0, end, end + 1))]
+                    m.d.sync += self.control.eq(lanes(0, end, forever))
                     with m.Switch(tail):
-                        for value in range(8):
+                        for value in range(LANES):
                             with m.Case(value):
-                                lanes, control = ending(0, value, ~crc)
-                                m.d.sync += self.control.eq(control)
-                                for lane, byte in enumerate(lanes):
-                                    if byte is not None:
-                                        m.d.sync += self.data.word_select(lane, 8).eq(byte)
-                                ended = (value or 8) + FCS_BYTES < 8
                                 m.d.sync += gap.eq(self._idle_words(value))
-                                m.next = "GAP" if ended else "SPILL"
+                                m.next = "GAP" if (value or LANES) + end < LANES else "SPILL"
                     m.d.sync += self.stat_frames.eq(~old_bad)
                     with m.If(old_bad):
                         # Terminate comes alone, as after a beat of four bytes.
-                        errors = bytes([XgmiiChar.ERROR] * LANES)
-                        m.d.sync += [self.data.eq(int.from_bytes(errors, "little")),
-                                     self.control.eq(0xFF), tail.eq(4),
+                        m.d.comb += [of_frame.eq(0), of_sum.eq(0), symbols.eq(errors)]
+                        m.d.sync += [self.control.eq(0xFF), tail.eq(4),
                                      gap.eq(self._idle_words(4))]
                         m.next = "SPILL"
             with m.State("SPILL"):
-                with m.Switch(tail):
-                    for value in range(8):
-                        with m.Case(value):
-                            lanes, control = ending(8, value, ending_sum)
-                            for lane, byte in enumerate(lanes):
-                                if byte is not None:
-                                    m.d.sync += self.data.word_select(lane, 8).eq(byte)
-                            m.d.sync += self.control.eq(control)
+                m.d.comb += [of_sum.eq(lanes(LANES, 0, end)), symbols.eq(ended),
+                             of_end.eq(lanes(LANES, end, end + 1))]
+                m.d.sync += self.control.eq(lanes(LANES, end, forever))
                 m.next = "GAP"
             with m.State("GAP"):
-                m.d.sync += [self.data.eq(IDLE_WORD["data"]),
-                             self.control.eq(0xFF), gap.eq(gap - 1)]
+                m.d.sync += gap.eq(gap - 1)
                 with m.If(gap <= 1):
                     m.next = "IDLE"
 
