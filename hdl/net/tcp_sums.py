@@ -67,11 +67,17 @@ class PayloadSum(wiring.Component):
                 with m.Case(0):     # the word of `step` is there with the next edge
                     m.d.sync += phase.eq(1)
                 with m.Case(1):
+                    # No word comes after the one with the end; it, and the first, are not whole.
+                    ending = step == end[3:]
                     for lane in range(8):
-                        at = Cat(C(lane, 3), step)
-                        inside = (at < end) & ((at >= PAYLOAD_LANE) if lane < PAYLOAD_LANE else 1)
-                        m.d.sync += masked.word_select(lane, 8).eq(
-                            self.word.word_select(lane, 8) & inside.replicate(8))
+                        outside = ending & (end[:3] <= lane)
+                        if lane < PAYLOAD_LANE:
+                            outside |= step == 0
+                        with m.If(outside):
+                            m.d.sync += masked.word_select(lane, 8).eq(0)
+                        with m.Else():
+                            m.d.sync += masked.word_select(lane, 8).eq(
+                                self.word.word_select(lane, 8))
                     m.d.sync += phase.eq(2)
                 with m.Case(2):
                     m.d.sync += [wide.eq(sum(words)), phase.eq(3)]
@@ -91,8 +97,8 @@ class TransmitSums(wiring.Component):
     """Have the checksums of the next frame nearly ready, and finish that of TCP as it leaves.
 
     Latency: 5 cycles, `start` to `checksum`; 1 cycle to `header_checksum`. What the sums stand on
-    must be stable for 6 cycles before `start`, but for `acknowledgment` and the sequence number of
-    a segment: `sent_...` are the values that the sums contain.
+    must be stable for 6 cycles before `start` (`addresses` and `order_bytes`: 10), but for
+    `acknowledgment`: `sent_acknowledgment` and `segment_acknowledgment` are what the sums contain.
 
     Parameters
     ----------
@@ -107,8 +113,8 @@ class TransmitSums(wiring.Component):
         A frame of the kind (0, 1 an order, 2 a segment) may start; the last such cycle counts.
     symbol_sum, sum_a, sum_b : inputs
         Sums of an order's payload, 1 and 2 cycles after `start`.
-    sent_sequence, sent_acknowledgment, segment_acknowledgment : ``Out(32)``
-        Of a segment; of an order; of a segment (zero without the flag ACK).
+    sent_acknowledgment, segment_acknowledgment : ``Out(32)``
+        Of an order; of a segment (zero without the flag ACK).
     header_checksum, checksum : ``Out(16)``
         Of IPv4, of TCP.
     """
@@ -130,7 +136,6 @@ class TransmitSums(wiring.Component):
             "symbol_sum":     In(16),
             "sum_a":          In(18),
             "sum_b":          In(18),
-            "sent_sequence":          Out(32),
             "sent_acknowledgment":    Out(32),
             "segment_acknowledgment": Out(32),
             "header_checksum": Out(16),
@@ -151,57 +156,62 @@ class TransmitSums(wiring.Component):
             once = registered(value[:16] + value[16:], name + "_once")
             return registered((once[:16] + once[16:])[:16], name)
 
-        # Sums of what changes seldom.
-        pair = fold(registered(sum(halves(addresses.local_address))
-                               + sum(halves(addresses.peer_address)), "pair_sum"), "pair")
-        ports = fold(registered(addresses.local_port + addresses.peer_port, "ports_sum"), "ports")
-        payload = [self.order_bytes[0], self.order_bytes[1], segment.length]
-        constant = (0x45 << 8) + int(Ipv4Flag.DONT_FRAGMENT) \
-            + (self.time_to_live << 8) + int(IpProtocol.TCP)
-        header, fixed = [], []
-        option = segment.source == PayloadSource.MAXIMUM_SEGMENT_SIZE
-        segment_words = Cat(segment.flags, Mux(option, C(0x60, 8), C(0x50, 8)))
-        for kind, length in enumerate(payload):
-            total = registered(length + (constant + IPV4.size + TCP.size), f"total_{kind}")
-            header.append(fold(registered(total + pair, f"header_{kind}_sum"), f"header_{kind}"))
-            words = segment_words if kind == 2 else C(0x5000 | self.order_flags, 16)
-            tcp = registered(length + (int(IpProtocol.TCP) + TCP.size + self.window) + words,
-                             f"tcp_{kind}")
-            own = self.payload_sum if kind == 2 else self.order_sums[kind]
-            fixed.append(fold(registered(tcp + pair + ports + own, f"fixed_{kind}_sum"),
-                              f"fixed_{kind}"))
+        # Sums of what changes seldom, and of constants.
+        pair = registered(sum(halves(addresses.local_address))
+                          + sum(halves(addresses.peer_address)), "pair_sum")
+        ports = registered(addresses.local_port + addresses.peer_port, "ports_sum")
+        constant = (0x45 << 8) + int(Ipv4Flag.DONT_FRAGMENT) + (self.time_to_live << 8) \
+            + int(IpProtocol.TCP) + IPV4.size + TCP.size
+        header_base = fold(registered(pair + constant, "header_sum"), "header_base")
+        constant = int(IpProtocol.TCP) + TCP.size + self.window
+        tcp_base = fold(registered(pair + ports + constant, "tcp_sum"), "tcp_base")
 
-        # Sequence and acknowledgment numbers, and their copies in step with the sums.
-        stages = 4
+        # The header of each kind, one after the other.
+        lengths = Array([self.order_bytes[0], self.order_bytes[1], segment.length])
+        turn = Signal(range(_KINDS))
+        header = Array(Signal(16, name=f"header_{kind}", reset_less=True)
+                       for kind in range(_KINDS))
+        m.d.sync += turn.eq(Mux(turn == _KINDS - 1, 0, turn + 1))
+        header_sum = registered(header_base + lengths[turn], "header_turn_sum")
+        summed = registered(turn, "summed")
+        for kind in range(_KINDS):
+            with m.If(summed == kind):
+                m.d.sync += header[kind].eq(header_sum[:16] + header_sum[16])
+
+        # Sequence and acknowledgment numbers; a copy of the latter in step with its sum.
         has_ack = (segment.flags & int(TcpFlag.ACK)).any()
         order_sequence = registered(sum(halves(self.next_sequence)), "order_sequence_sum")
         sequence = registered(sum(halves(segment.sequence)), "sequence_sum")
-        acknowledgment = registered(sum(halves(self.acknowledgment)), "acknowledgment_sum")
-        ready = []
-        for kind in range(_KINDS):
-            numbers = order_sequence + acknowledgment if kind < 2 \
-                else sequence + Mux(has_ack, acknowledgment, 0)
-            ready.append(fold(registered(numbers + fixed[kind], f"ready_{kind}_sum"),
-                              f"ready_{kind}"))
-        sequence_copy, acknowledgment_copy = segment.sequence, self.acknowledgment
-        for stage in range(stages):
-            sequence_copy = registered(sequence_copy, f"sequence_{stage}")
-            acknowledgment_copy = registered(acknowledgment_copy, f"acknowledgment_{stage}")
+        copies = [self.acknowledgment]
+        for stage in range(4):
+            copies.append(registered(copies[-1], f"acknowledgment_{stage}"))
+        acknowledgment = registered(sum(halves(copies[-3])), "acknowledgment_sum")
+        order_numbers = registered(order_sequence + acknowledgment, "order_numbers")
+        segment_numbers = registered(sequence + Mux(has_ack, acknowledgment, 0), "segment_numbers")
         m.d.comb += [
-            self.sent_sequence.eq(sequence_copy),
-            self.sent_acknowledgment.eq(acknowledgment_copy),
-            self.segment_acknowledgment.eq(Mux(has_ack, acknowledgment_copy, 0)),
+            self.sent_acknowledgment.eq(copies[-1]),
+            self.segment_acknowledgment.eq(Mux(has_ack, copies[-1], 0)),
         ]
 
         # From the start on: choose, add, add, fold, fold.
-        base, is_enter, is_order = Signal(16, reset_less=True), Signal(), Signal()
+        own, numbers = Signal(16, reset_less=True), Signal(18, reset_less=True)
+        length, words = Signal(7, reset_less=True), Signal(16, reset_less=True)
+        is_enter, is_order = Signal(), Signal()
+        option = segment.source == PayloadSource.MAXIMUM_SEGMENT_SIZE
+        segment_words = Cat(segment.flags, Mux(option, C(0x60, 8), C(0x50, 8)))
+        is_segment = self.kind[1]
         with m.If(self.start):
             m.d.sync += [
-                base.eq(Array(ready)[self.kind]), is_order.eq(~self.kind[1]),
-                is_enter.eq(self.kind == 0),
-                self.header_checksum.eq(~Array(header)[self.kind]),
+                own.eq(Mux(is_segment, self.payload_sum, self.order_sums[self.kind[0]])),
+                length.eq(Mux(is_segment, segment.length, self.order_bytes[self.kind[0]])),
+                words.eq(Mux(is_segment, segment_words, 0x5000 | self.order_flags)),
+                numbers.eq(Mux(is_segment, segment_numbers, order_numbers)),
+                is_order.eq(~is_segment), is_enter.eq(self.kind == 0),
+                self.header_checksum.eq(~header[self.kind]),
             ]
-        first = registered(base + Mux(is_enter, self.symbol_sum, 0), "first_sum")
-        whole = registered(first + Mux(is_order, self.sum_a + self.sum_b, 0), "whole_sum")
+        first = registered(own + numbers + Mux(is_enter, self.symbol_sum, 0), "first_sum")
+        second = registered(tcp_base + length + words, "second_sum")
+        whole = registered((first + second) + Mux(is_order, self.sum_a + self.sum_b, 0),
+                           "whole_sum")
         m.d.comb += self.checksum.eq(~fold(whole, "sum"))
         return m

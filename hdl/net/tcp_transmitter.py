@@ -163,7 +163,7 @@ class TcpTransmitter(wiring.Component):
             m.d.sync += [
                 running.eq(self.starts.valid), kind.eq(chosen),
                 length.eq(Array(lengths)[chosen]),
-                sequence.eq(Mux(order_turn, self.next_sequence, sums.sent_sequence)),
+                sequence.eq(Mux(order_turn, self.next_sequence, segment.sequence)),
                 acknowledgment.eq(Mux(order_turn, sums.sent_acknowledgment,
                                       sums.segment_acknowledgment)),
                 flags.eq(Mux(order_turn, _ORDER_FLAGS, segment.flags)),
@@ -191,13 +191,18 @@ class TcpTransmitter(wiring.Component):
         option_word = Signal(64, reset_less=True)
         m.d.sync += option_word.eq(option_words[self.source_index])
 
-        def from_source(which):
-            return Mux(which == PayloadSource.RING, self.ring_word,
-                       Mux(which == PayloadSource.STAGED, self.staged_word,
-                           Mux(which == PayloadSource.NONE, 0, option_word)))
-
+        # The source is read for the frame of a segment, else for the sum of the next one.
+        sending = running & (kind == 2)
+        source_word = Signal(64)
+        with m.Switch(Mux(sending, source, segment.source)):
+            with m.Case(PayloadSource.RING):
+                m.d.comb += source_word.eq(self.ring_word)
+            with m.Case(PayloadSource.STAGED):
+                m.d.comb += source_word.eq(self.staged_word)
+            with m.Case(PayloadSource.MAXIMUM_SEGMENT_SIZE):
+                m.d.comb += source_word.eq(option_word)
         m.d.sync += next_word.eq(Mux(
-            is_order, order.words[(number + 2 - _PAYLOAD_BEAT)[:3]], from_source(source)))
+            is_order, order.words[(number + 2 - _PAYLOAD_BEAT)[:3]], source_word))
 
         # A segment is offered once its payload has been summed; not while another one reads.
         with m.FSM(name="preparation"):
@@ -214,8 +219,8 @@ class TcpTransmitter(wiring.Component):
                     m.next = "IDLE"
         m.d.comb += [
             payload_sum.length.eq(segment.length),
-            payload_sum.word.eq(from_source(segment.source)),
-            self.source_index.eq(Mux(running & kind[1], (number + 3 - _PAYLOAD_BEAT)[:3],
+            payload_sum.word.eq(source_word),
+            self.source_index.eq(Mux(sending, (number + 3 - _PAYLOAD_BEAT)[:3],
                                      payload_sum.index)),
         ]
 
@@ -230,7 +235,8 @@ class TcpTransmitter(wiring.Component):
         target = Signal(ArpPacket, reset_less=True)
         with m.If(~(running & (kind == 3))):
             m.d.sync += Value.cast(target).eq(Value.cast(self.arp.p))
-
+            with m.If(~self.arp.p.reply):
+                m.d.sync += target.mac.eq(~C(0, 48))    # broadcast
         tcp = [C(0, 8)] * 64
         arp = [C(0, 8)] * 48
 
@@ -260,10 +266,9 @@ class TcpTransmitter(wiring.Component):
             "window": self.window,
         }.items():
             put(tcp, _TCP, TCP.field(field), value)
-        broadcast = (1 << 48) - 1
         for field, value in {
-            "destination": Mux(target.reply, target.mac, C(broadcast, 48)),
-            "source": addresses.local_mac, "ethertype": int(EtherType.ARP),
+            "destination": target.mac, "source": addresses.local_mac,
+            "ethertype": int(EtherType.ARP),
         }.items():
             put(arp, 0, MAC.field(field), value)
         for field, value in {
@@ -281,7 +286,7 @@ class TcpTransmitter(wiring.Component):
         def word(frame, index):
             return Cat(*frame[8 * index:8 * index + 8])
 
-        m.d.sync += [self.heads[0].eq(Cat(*tcp[:HEAD_BYTES])),
+        m.d.comb += [self.heads[0].eq(Cat(*tcp[:HEAD_BYTES])),
                      self.heads[1].eq(Cat(*arp[:HEAD_BYTES]))]
 
         # `beat` holds the beat `number`, but for the first one and the late checksum.
