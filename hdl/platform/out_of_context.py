@@ -4,6 +4,9 @@ Every input comes from a chain of registers and every output ends in a tree of r
 that nothing is trimmed and the paths measured are those of the block. The block may have nested
 interfaces. Constraint and device are those of the project's figures: LFE5UM5G-85F, speed 8.
 
+Registers get their initial values from the device's global reset after configuration, as on every
+board of Amaranth's ECP5 platforms, so no reset is routed.
+
 Example: ``python -m hdl.platform.out_of_context hdl.book.book:Book --profile bench --seed 1``
 """
 
@@ -29,6 +32,8 @@ class OutOfContext(wiring.Component):
 
     Members
     -------
+    clk : ``In(1)``
+        Clock of the domain ``sync``.
     shift_in : ``In(1)``
         Feeds the chain of input registers.
     fold_out : ``Out(1)``
@@ -37,10 +42,12 @@ class OutOfContext(wiring.Component):
 
     def __init__(self, block: wiring.Component):
         self.block = block
-        super().__init__({"shift_in": In(1), "fold_out": Out(1)})
+        super().__init__({"clk": In(1), "shift_in": In(1), "fold_out": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
+        m.domains.sync = sync = ClockDomain(reset_less=True)
+        m.d.comb += sync.clk.eq(self.clk)
         m.submodules.block = self.block
         inputs, outputs = [], []
         for _, member, value in self.block.signature.flatten(self.block):
@@ -63,14 +70,18 @@ class OutOfContext(wiring.Component):
 
 
 def synthesise(component: wiring.Component, out: Path) -> None:
-    """Synthesise for ECP5 into a JSON netlist; end the process with ``os._exit`` after it."""
+    """Synthesise for ECP5 into a JSON netlist; end the process with ``os._exit`` after it.
+
+    No LUT is made wider than 4 by the slices' multiplexers: each of those takes both LUTs of a
+    slice, with most of their inputs twice, and a nearly full device runs out of wires first.
+    """
     intermediate = out.with_suffix(".il")
     out.parent.mkdir(parents=True, exist_ok=True)
     intermediate.write_text(rtlil.convert(component, name="top", emit_src=False))
     from pyosys import libyosys as yosys  # here, as importing it takes over the process
 
     design = yosys.yosys_get_design()
-    for command in (f"read_rtlil {intermediate}", f"synth_ecp5 -top top -json {out}"):
+    for command in (f"read_rtlil {intermediate}", f"synth_ecp5 -top top -nowidelut -json {out}"):
         yosys.run_pass(f"tee -q {command}", design)
 
 
