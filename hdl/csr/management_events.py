@@ -111,9 +111,11 @@ class EventWindow(wiring.Component):
         m.submodules.memory = memory = Memory(shape=64, depth=self.records * _RECORD_WORDS, init=[])
         writing, reading = memory.write_port(), memory.read_port()
         written = Signal(_SEQUENCE_BITS)
-        level = Signal(_SEQUENCE_BITS)
+        # No more than `records` lie between the oldest and the last: few bits tell how many.
+        level_bits = ceil_log2(self.records) + 1
+        level = Signal(level_bits)
         full = Signal(init=1)
-        m.d.sync += [level.eq(written - self.oldest), full.eq(level >= self.records)]
+        m.d.sync += [level.eq(written - self.oldest), full.eq(level[-1])]
         part = Signal(word_bits)
         m.d.sync += [
             writing.addr.eq(Cat(part, written)), writing.en.eq(0),
@@ -142,11 +144,12 @@ class EventWindow(wiring.Component):
 
         # What may be sent.
         limit = Signal(_SEQUENCE_BITS)
-        unsent, room = Signal(_SEQUENCE_BITS), Signal(signed(_SEQUENCE_BITS))
+        unsent, room = Signal(level_bits), Signal(signed(_SEQUENCE_BITS))
 
         def capped(value):
-            return Mux(value >= EVENTS_PER_DATAGRAM, EVENTS_PER_DATAGRAM,
-                       value[:len(self.count)])
+            low = value[:len(self.count)]
+            return Mux(value[len(low):].any() | (low >= EVENTS_PER_DATAGRAM),
+                       EVENTS_PER_DATAGRAM, low)
 
         ready, allowed = Signal.like(self.count), Signal.like(self.count)
         m.d.sync += [
@@ -173,10 +176,13 @@ class EventWindow(wiring.Component):
         """Follow the host."""
         credit = Signal(_SEQUENCE_BITS)
         m.d.comb += credit.eq(Mux(self.credit >= _MOST_CREDIT, _MOST_CREDIT, self.credit))
-        acknowledged, kept = Signal(_SEQUENCE_BITS), Signal(_SEQUENCE_BITS)
-        behind, gain = Signal(signed(_SEQUENCE_BITS)), Signal(signed(_SEQUENCE_BITS))
-        new_limit = Signal(_SEQUENCE_BITS)
-        fits = Signal()
+        acknowledged = Signal(_SEQUENCE_BITS, reset_less=True)
+        kept = Signal(ceil_log2(self.records) + 1, reset_less=True)
+        # Of a number that fits, not more than the records that are kept: few bits are enough.
+        behind = Signal(signed(len(kept) + 1), reset_less=True)
+        new_limit = Signal(_SEQUENCE_BITS, reset_less=True)
+        gain = Signal(signed(_SEQUENCE_BITS), reset_less=True)
+        fits = Signal(reset_less=True)
         m.d.sync += self.done.eq(0)
         with m.FSM(name="commands"):
             with m.State("WAIT"):
@@ -197,15 +203,18 @@ class EventWindow(wiring.Component):
                     ]
                     m.next = "COMPARE"
             with m.State("COMPARE"):
-                m.d.sync += [fits.eq(acknowledged <= kept), gain.eq(new_limit - limit)]
+                m.d.sync += [
+                    fits.eq(~acknowledged[len(kept):].any() & (acknowledged[:len(kept)] <= kept)),
+                    gain.eq(new_limit - limit),
+                ]
                 m.next = "APPLY"
             with m.State("APPLY"):
                 m.d.sync += [self.done.eq(1), self.refused.eq(~fits)]
                 with m.If(fits):
-                    m.d.comb += progressed.eq(self.resend | (acknowledged != 0))
+                    m.d.comb += progressed.eq(self.resend | acknowledged[:len(kept)].any())
                     m.d.sync += self.oldest.eq(self.sequence)
-                    with m.If((behind < 0) | self.resend):
+                    with m.If(behind[-1] | self.resend):
                         m.d.sync += self.next.eq(self.sequence)
-                    with m.If(gain > 0):
+                    with m.If(~gain[-1]):
                         m.d.sync += limit.eq(new_limit)
                 m.next = "WAIT"

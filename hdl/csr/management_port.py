@@ -126,7 +126,7 @@ class ManagementPort(wiring.Component):
             m.d.comb += getattr(session, f"window_{name}").eq(getattr(window, name))
         answer = session.answers.p
         m.d.comb += [
-            window.record.eq(answer.header.sequence), window.index.eq(builder.body_index),
+            window.record.eq(window.next), window.index.eq(builder.body_index),
             window.enable.eq(builder.body_enable),
             session.value_index.eq(builder.body_index),
             session.value_enable.eq(builder.body_enable),

@@ -135,7 +135,7 @@ class ManagementSession(wiring.Component):
         answer = self.answers.p
 
         # The session.
-        session, next_session = Signal(32), Signal(32)
+        session = Signal(32)
         seeded = Signal()
         uptime_cycles = Signal(32, reset_less=True)   # numbers the first session after a reset
         candidate = Signal(32, reset_less=True)
@@ -143,14 +143,13 @@ class ManagementSession(wiring.Component):
         nonce, opened_oldest = Signal(32, reset_less=True), Signal(32, reset_less=True)
         heard_ns, silence_ns = Signal(CLOCK_BITS), Signal(CLOCK_BITS)
         lease_over = Signal()
-        last_sequence, next_sequence = Signal(_SEQUENCE_BITS), Signal(_SEQUENCE_BITS)
+        last_sequence = Signal(_SEQUENCE_BITS)
         have_reply, reply_count = Signal(), Signal.like(header.count, reset_less=True)
         last_heartbeat = Signal(_SEQUENCE_BITS)
         m.d.sync += [
             uptime_cycles.eq(uptime_cycles + 1),
-            candidate.eq(Mux(seeded, next_session, uptime_cycles)),
+            candidate.eq(Mux(seeded, session + 1, uptime_cycles)),
             silence_ns.eq(self.now_ns - heard_ns), lease_over.eq(silence_ns >= self.lease_ns),
-            next_sequence.eq(last_sequence + 1),
         ]
         m.d.comb += self.opened_body.eq(Cat(opened_oldest, C(self.window_records, 32)))
 
@@ -158,8 +157,14 @@ class ManagementSession(wiring.Component):
         place = Signal(range(MAXIMUM_OPERATIONS))
         operation = Signal(Operation, reset_less=True)
         body = Signal(Acknowledgement)
-        m.d.comb += [self.body_index.eq(place), Value.cast(body).eq(Value.cast(operation))]
-        m.d.sync += Value.cast(operation).eq(self.body_word)
+        accessing = Signal()
+        m.d.comb += [
+            self.body_index.eq(place), Value.cast(body).eq(Value.cast(operation)),
+            self.bus.address.eq(operation.address[:ADDRESS_BITS]),
+            self.bus.write_data.eq(operation.value),
+        ]
+        with m.If(~accessing):
+            m.d.sync += Value.cast(operation).eq(self.body_word)
 
         def looked(name: str, value) -> Signal:
             known = Signal(name=name, reset_less=True)
@@ -167,9 +172,7 @@ class ManagementSession(wiring.Component):
             return known
 
         wanted_length = Signal.like(datagram.length, reset_less=True)
-        beyond = Signal(signed(_SEQUENCE_BITS), reset_less=True)
-        m.d.sync += [wanted_length.eq(HEADER.size + OPERATION.size * header.count),
-                     beyond.eq(header.sequence - last_heartbeat)]
+        m.d.sync += wanted_length.eq(HEADER.size + OPERATION.size * header.count)
         is_kind = {kind: looked(f"is_{kind.name.lower()}", header.kind == kind)
                    for kind in (Kind.OPEN, Kind.REQUEST, Kind.HEARTBEAT, Kind.ACKNOWLEDGE,
                                 Kind.CLOSE)}
@@ -191,13 +194,19 @@ class ManagementSession(wiring.Component):
             datagram.length == HEADER.size + ACKNOWLEDGE_BODY.size))
         whole = looked("whole", datagram.length == wanted_length)
         few = looked("few", header.count <= MAXIMUM_OPERATIONS)
-        is_last = looked("is_last", have_reply & (header.sequence == last_sequence))
-        is_next = looked("is_next", header.sequence == next_sequence)
-        newer = looked("newer", beyond > 0)
+        # How far the number is beyond the last one of its kind.
+        beyond = Signal(signed(_SEQUENCE_BITS), reset_less=True)
+        m.d.sync += beyond.eq(header.sequence - Mux(is_kind[Kind.HEARTBEAT], last_heartbeat,
+                                                    last_sequence))
+        far = beyond[1:].any()
+        is_last = looked("is_last", have_reply & ~far & ~beyond[0])
+        is_next = looked("is_next", ~far & beyond[0])
+        newer = looked("newer", ~beyond[-1] & (far | beyond[0]))
 
         # Values, two a word.
         m.submodules.values = values = Memory(
-            shape=8 * 2 * VALUE.size, depth=MAXIMUM_OPERATIONS // 2, init=[])
+            shape=8 * 2 * VALUE.size, depth=MAXIMUM_OPERATIONS // 2, init=[],
+            attrs={"ram_style": "block"})
         storing, reading = values.write_port(granularity=8 * VALUE.size), values.read_port()
         value = Signal(8 * VALUE.size, reset_less=True)
         m.d.comb += [
@@ -206,10 +215,16 @@ class ManagementSession(wiring.Component):
             self.values.eq(reading.data),
         ]
 
-        # The access that is under way.
+        # The access that is under way, and the answer; it is to the datagram, or of events.
         beat = Signal()
         writes = Signal(reset_less=True)
+        refused = Signal(reset_less=True)
+        of_events = answer.source == BodySource.RECORDS
         m.d.comb += [
+            answer.header.session.eq(Mux(refused, header.session, session)),
+            answer.header.sequence.eq(Mux(of_events, self.window_next, header.sequence)),
+            Value.cast(answer.receiver).eq(
+                Mux(of_events, Value.cast(peer), Value.cast(datagram.sender))),
             self.window_sequence.eq(header.sequence), self.window_credit.eq(body.credit),
             self.window_resend.eq((body.flags & RESEND_FLAG).any()),
             answer.header.magic.eq(MAGIC), answer.header.version.eq(VERSION),
@@ -220,27 +235,25 @@ class ManagementSession(wiring.Component):
             m.d.sync += getattr(self, f"stat_{name}").eq(pulse)
 
         def say(kind, status: Status, *, length: int = HEADER.size, count=0,
-                source: BodySource = BodySource.NONE, number=header.session) -> None:
+                source: BodySource = BodySource.NONE, refuses: bool = False) -> None:
             """Answer the datagram."""
             m.d.sync += [
                 answer.header.kind.eq(kind | REPLY_BIT), answer.header.status.eq(status),
-                answer.header.count.eq(count), answer.header.session.eq(number),
-                answer.header.sequence.eq(header.sequence), answer.length.eq(length),
-                answer.source.eq(source), answer.receiver.eq(datagram.sender),
+                answer.header.count.eq(count), answer.length.eq(length), answer.source.eq(source),
+                refused.eq(refuses),
             ]
             m.next = "ANSWER"
 
         def refuse(status: Status, name: str) -> None:
             m.d.comb += pulses[name].eq(1)
-            say(header.kind, status)
+            say(header.kind, status, refuses=True)
 
         def drop(name: str) -> None:
             m.d.comb += pulses[name].eq(1)
             m.next = "DONE"
 
-        def say_opened(number) -> None:
-            say(Kind.OPEN, Status.DONE, length=HEADER.size + OPENED.size, number=number,
-                source=BodySource.OPENED)
+        def say_opened() -> None:
+            say(Kind.OPEN, Status.DONE, length=HEADER.size + OPENED.size, source=BodySource.OPENED)
 
         def say_reply(count) -> None:
             say(Kind.REQUEST, Status.DONE, count=count, source=BodySource.VALUES,
@@ -269,11 +282,9 @@ class ManagementSession(wiring.Component):
                     m.d.sync += [
                         events_turn.eq(0), self.window_sent_count.eq(self.window_count),
                         answer.header.kind.eq(Kind.EVENTS), answer.header.status.eq(Status.DONE),
-                        answer.header.count.eq(self.window_count),
-                        answer.header.session.eq(session),
-                        answer.header.sequence.eq(self.window_next),
+                        answer.header.count.eq(self.window_count), refused.eq(0),
                         answer.length.eq(HEADER.size + EVENT_BYTES * self.window_count),
-                        answer.source.eq(BodySource.RECORDS), answer.receiver.eq(peer),
+                        answer.source.eq(BodySource.RECORDS),
                     ]
                     m.next = "EVENTS"
             with m.State("EVENTS"):
@@ -297,7 +308,7 @@ class ManagementSession(wiring.Component):
                         refuse(Status.MALFORMED, "malformed")
                     with m.Elif(same_peer & same_nonce):
                         m.d.comb += pulses["repeated"].eq(1)
-                        say_opened(session)
+                        say_opened()
                     with m.Elif(self.open & ~lease_over & ~(body.flags & TAKE_OVER_FLAG).any()):
                         refuse(Status.BUSY, "busy")
                     with m.Else():
@@ -326,8 +337,8 @@ class ManagementSession(wiring.Component):
                             m.d.comb += pulses["heartbeats"].eq(1)
                             m.d.sync += [
                                 last_heartbeat.eq(header.sequence), beat.eq(1), writes.eq(1),
-                                self.bus.address.eq(self.heartbeat_address),
-                                self.bus.write_data.eq(1),
+                                operation.address.eq(self.heartbeat_address),
+                                operation.value.eq(1),
                             ]
                             m.next = "ACCESS"
                     with m.Elif(is_kind[Kind.ACKNOWLEDGE]):
@@ -346,12 +357,12 @@ class ManagementSession(wiring.Component):
                 m.d.comb += [number.eq(Mux(candidate == 0, 1, candidate)),
                              self.window_open.eq(1), pulses["opened"].eq(1)]
                 m.d.sync += [
-                    session.eq(number), next_session.eq(number + 1), seeded.eq(1),
+                    session.eq(number), seeded.eq(1),
                     self.open.eq(1), peer.eq(datagram.sender), nonce.eq(header.sequence),
                     opened_oldest.eq(self.window_oldest), heard_ns.eq(self.now_ns),
                     last_sequence.eq(0), have_reply.eq(0), last_heartbeat.eq(0),
                 ]
-                say_opened(number)
+                say_opened()
             with m.State("ACKNOWLEDGE"):
                 with m.If(self.window_done):
                     m.d.comb += [pulses["bad_acknowledge"].eq(self.window_refused),
@@ -364,16 +375,12 @@ class ManagementSession(wiring.Component):
             with m.State("LOAD"):
                 m.next = "PREPARE"
             with m.State("PREPARE"):
-                m.d.sync += [
-                    self.bus.address.eq(operation.address),
-                    self.bus.write_data.eq(operation.value),
-                    writes.eq(operation.code == Code.WRITE), value.eq(0),
-                ]
+                m.d.sync += [writes.eq(operation.code == Code.WRITE), value.eq(0)]
                 m.next = "ACCESS"
                 with m.If(operation.address[ADDRESS_BITS:] != 0):
                     m.next = "STORE"
             with m.State("ACCESS"):
-                m.d.comb += [self.bus.write.eq(writes), self.bus.read.eq(~writes)]
+                m.d.comb += [accessing.eq(1), self.bus.write.eq(writes), self.bus.read.eq(~writes)]
                 m.d.sync += cycles.eq(READ_LATENCY - 1)
                 with m.If(self.taken):
                     m.next = "WAIT"
