@@ -22,6 +22,7 @@ from amaranth.back import rtlil
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.platform.ecp5_mapping import commands
 from hdl.profile import PROFILES
 
 __all__ = ["OutOfContext", "place_and_route", "synthesise"]
@@ -70,18 +71,14 @@ class OutOfContext(wiring.Component):
 
 
 def synthesise(component: wiring.Component, out: Path) -> None:
-    """Synthesise for ECP5 into a JSON netlist; end the process with ``os._exit`` after it.
-
-    No LUT is made wider than 4 by the slices' multiplexers: each of those takes both LUTs of a
-    slice, with most of their inputs twice, and a nearly full device runs out of wires first.
-    """
+    """Synthesise for ECP5 into a JSON netlist; end the process with ``os._exit`` after it."""
     intermediate = out.with_suffix(".il")
     out.parent.mkdir(parents=True, exist_ok=True)
     intermediate.write_text(rtlil.convert(component, name="top", emit_src=False))
     from pyosys import libyosys as yosys  # here, as importing it takes over the process
 
     design = yosys.yosys_get_design()
-    for command in (f"read_rtlil {intermediate}", f"synth_ecp5 -top top -nowidelut -json {out}"):
+    for command in commands(intermediate, out):
         yosys.run_pass(f"tee -q {command}", design)
 
 
