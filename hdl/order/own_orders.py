@@ -38,6 +38,17 @@ def exposure_layout(size: int) -> data.StructLayout:
 Exposure = exposure_layout(256)
 
 
+def _extended(number: Value, bits: int) -> Value:
+    """Return a signed number in more bits."""
+    return Cat(number, number[-1].replicate(bits - len(number)))
+
+
+def _moved(number: Value, amount: Value, down: Value) -> Value:
+    """Return a number plus an amount, or minus it, by one carry chain; as wide as the number."""
+    change = Cat(amount, C(0, len(number) - len(amount))) ^ down.replicate(len(number))
+    return (Cat(down, number) + Cat(down, change))[1:len(number) + 1]
+
+
 class OwnOrders(wiring.Component):
     """Follow every order from its frame to its end, and keep positions and open quantities.
 
@@ -140,8 +151,13 @@ class OwnOrders(wiring.Component):
 
         # Memories.
         m.submodules.table = table = Memory(shape=entry_layout, depth=self.size, init=[])
-        table_read = table.read_port()
+        table_read = table.read_port(domain="comb")
         table_write = table.write_port()
+        # A register that a write stops: synthesis sees that it needs no bypass, and takes it into
+        # the block RAM.
+        found = Signal(entry_layout, reset_less=True)
+        with m.If(~table_write.en):
+            m.d.sync += Value.cast(found).eq(Value.cast(table_read.data))
         m.submodules.exposures = exposures = Memory(
             shape=self.exposure_layout, depth=self.profile.symbols, init=[])
         for_gate = exposures.read_port(domain="comb")
@@ -203,10 +219,11 @@ class OwnOrders(wiring.Component):
         before = Signal(self.exposure_layout, reset_less=True)
         symbol_index = Signal(self.profile.symbol_bits, reset_less=True)
         selling = Signal(reset_less=True)
-        taken = Signal(32, reset_less=True)     # leaves the open quantity
         filled = Signal(32, reset_less=True)    # moves the position
-        added = Signal(32, reset_less=True)     # joins the open quantity
         ends = Signal(reset_less=True)          # the order is no longer live
+        # By side: what joins the open quantity, or the complement of what leaves it.
+        changes = [Signal(33, name=f"change_{side.name.lower()}", reset_less=True)
+                   for side in Side]
         partial = [Signal(32, name=f"partial_{n}", reset_less=True) for n in range(4)]
         product = Signal(64, reset_less=True)
         after = Signal(self.exposure_layout, reset_less=True)
@@ -219,7 +236,9 @@ class OwnOrders(wiring.Component):
             table_write.addr.eq(number[:slot_bits]),
             exposure_write.addr.eq(symbol_index),
             Value.cast(exposure_write.data).eq(Value.cast(after)),
-            open_after.eq(entry.open - taken),
+            # The complement of what leaves is one less than minus it.
+            open_after.eq(entry.open + (changes[0][:32] | changes[1][:32])
+                          + (changes[0][32] | changes[1][32])),
             self.slot_free.eq(next_free & self.ready & ~order_waits),
         ]
         m.d.sync += [self.absorbed.eq(0), self.unexpected.eq(0), self.overfilled.eq(0),
@@ -260,12 +279,12 @@ class OwnOrders(wiring.Component):
                     m.next = "READ"
 
             with m.State("READ"):
-                m.d.sync += Value.cast(entry).eq(Value.cast(table_read.data))
+                m.d.sync += Value.cast(entry).eq(Value.cast(found))
                 m.next = "EVALUATE"
 
             with m.State("EVALUATE"):
                 self._evaluate(m, order, answer, entry, known & ~is_load & ~is_walk, is_order,
-                               taken, filled, added, ends)
+                               changes, filled, ends)
                 m.d.sync += [
                     Value.cast(before).eq(Value.cast(for_update.data)),
                     symbol_index.eq(for_update.addr),
@@ -284,7 +303,7 @@ class OwnOrders(wiring.Component):
                     m.next = "IDLE"
 
             with m.State("MOVE"):
-                self._move(m, before, after, selling, taken, filled, added, ends,
+                self._move(m, before, after, selling, changes, filled, ends,
                            is_order, is_load, load_position)
                 for n, signal in enumerate(partial):
                     m.d.sync += signal.eq(filled.word_select(n & 1, 16)
@@ -312,8 +331,7 @@ class OwnOrders(wiring.Component):
                 m.d.sync += [
                     after.worst_long.eq(after.position + after.open_buy),
                     after.worst_short.eq(after.position - after.open_sell),
-                    product.eq(partial[0] + ((partial[1] + partial[2]) << 16)
-                               + (partial[3] << 32)),
+                    product.eq(Cat(partial[0], partial[3]) + ((partial[1] + partial[2]) << 16)),
                 ]
                 m.next = "WRITE"
 
@@ -339,7 +357,7 @@ class OwnOrders(wiring.Component):
 
             with m.State("PROBE"):
                 m.d.sync += [
-                    next_free.eq(~table_read.data.live),
+                    next_free.eq(~found.live),
                     order_waits.eq(0),
                     self.absorbed.eq(1),
                     self.absorbed_symbol.eq(order.symbol_index),
@@ -348,26 +366,36 @@ class OwnOrders(wiring.Component):
                 m.next = "IDLE"
         return m
 
-    def _evaluate(self, m, order, answer, entry, is_answer, is_order, taken, filled, added, ends):
-        """Find what an item does to its order; clear everything first."""
-        open_left = Mux(entry.live, entry.open, 0)
+    def _evaluate(self, m, order, answer, entry, is_answer, is_order, changes, filled, ends):
+        """Find what an item does to its order."""
+        open_left = entry.open      # zero of an order that is not live
         exceeds = answer.quantity > open_left
-        part = Mux(exceeds, open_left, answer.quantity)
-        m.d.sync += [taken.eq(0), filled.eq(0), added.eq(0), ends.eq(0)]
+        kind = answer.kind
+        kills = Signal()     # takes off all that is left, whatever the quantity
+        takes = Signal()     # takes off a quantity
+        m.d.comb += [
+            kills.eq((kind == AnswerKind.DEAD) | (kind == AnswerKind.REJECTED)),
+            takes.eq((kind == AnswerKind.EXECUTED) | (kind == AnswerKind.CANCELED)),
+        ]
+        taken = Mux(exceeds | kills, open_left, answer.quantity)
+        moves = is_order | (is_answer & (kills | takes))
+        amount = Cat(Mux(is_order, order.quantity, ~taken), ~is_order)
+        m.d.sync += [filled.eq(0), ends.eq(0)]
+        selling = Mux(is_order, Value.cast(order.side), Value.cast(entry.side))
+        for side, signal in enumerate(changes):
+            m.d.sync += signal.eq(Mux(moves & (selling == side), amount, 0))
         with m.If(is_order):
-            m.d.sync += [added.eq(order.quantity), self.unexpected.eq(entry.live)]
-        with m.Elif(is_answer), m.Switch(answer.kind):
-            with m.Case(AnswerKind.EXECUTED):
-                m.d.sync += [filled.eq(answer.quantity), taken.eq(part),
-                             ends.eq(entry.live & (answer.quantity >= open_left)),
-                             self.overfilled.eq(exceeds)]
-            with m.Case(AnswerKind.CANCELED):
-                m.d.sync += [taken.eq(part), self.unexpected.eq(exceeds),
-                             ends.eq(entry.live & (answer.quantity >= open_left))]
-            with m.Case(AnswerKind.DEAD, AnswerKind.REJECTED):
-                m.d.sync += [taken.eq(open_left), ends.eq(entry.live)]
-            with m.Case(AnswerKind.BROKEN):
-                m.d.sync += self.broken.eq(1)
+            m.d.sync += self.unexpected.eq(entry.live)
+        with m.Elif(is_answer):
+            with m.If(kills | (takes & (answer.quantity >= open_left))):
+                m.d.sync += ends.eq(entry.live)
+            with m.Switch(kind):
+                with m.Case(AnswerKind.EXECUTED):
+                    m.d.sync += [filled.eq(answer.quantity), self.overfilled.eq(exceeds)]
+                with m.Case(AnswerKind.CANCELED):
+                    m.d.sync += self.unexpected.eq(exceeds)
+                with m.Case(AnswerKind.BROKEN):
+                    m.d.sync += self.broken.eq(1)
 
     def _walk(self, m, entry, walk):
         """Ask for a cancel of a live order and go on."""
@@ -384,19 +412,15 @@ class OwnOrders(wiring.Component):
         with m.If(~self.sweep):
             m.d.sync += [walk.eq(walk + 1), self.sweeping.eq(walk != self.size - 1)]
 
-    def _move(self, m, before, after, selling, taken, filled, added, ends, is_order, is_load,
+    def _move(self, m, before, after, selling, changes, filled, ends, is_order, is_load,
               load_position):
         """Compute a symbol's new position and open quantities."""
         bits = POSITION_BITS + 2
-        bought, sold, moved = (Signal(signed(bits), name=name)
-                               for name in ("bought", "sold", "moved"))
+        moved = Signal(signed(bits))
         high = moved[POSITION_BITS - 1:]
         fits = ~high.any() | high.all()
         limit = Cat((~moved[-1]).replicate(POSITION_BITS - 1), moved[-1])
-        m.d.comb += [
-            bought.eq(before.position + filled), sold.eq(before.position - filled),
-            moved.eq(Mux(selling, sold, bought)),
-        ]
+        m.d.comb += moved.eq(_moved(_extended(before.position, bits), filled, selling))
         with m.If(is_load):
             m.d.sync += after.position.eq(load_position)
         with m.Else():
@@ -406,23 +430,23 @@ class OwnOrders(wiring.Component):
             ]
         for side, name in ((0, "buy"), (1, "sell")):
             opened, count = before[f"open_{name}"], before[f"count_{name}"]
-            m.d.sync += [after[f"open_{name}"].eq(opened), after[f"count_{name}"].eq(count)]
-            with m.If((selling == side) & ~is_load):
-                m.d.sync += [
-                    after[f"open_{name}"].eq(Mux(is_order, opened + added, opened - taken)),
-                    after[f"count_{name}"].eq(Mux(is_order, count + 1, count - ends)),
-                ]
+            falls = changes[side][-1]
+            leaves = ends & (selling == side)
+            step = Cat((is_order & (selling == side)) | leaves, leaves.replicate(len(count) - 1))
+            m.d.sync += [
+                after[f"open_{name}"].eq((Cat(falls, opened) + Cat(
+                    falls, changes[side][:-1], falls.replicate(len(opened) - 32)))[1:]),
+                after[f"count_{name}"].eq(count + step),
+            ]
 
     def _account(self, m, product, selling, filled):
         """Add an execution to cash and turnover."""
         total = Signal(65)
-        earned, spent, money = (Signal(signed(66), name=name)
-                                for name in ("earned", "spent", "money"))
+        money = Signal(signed(66))
         fits = ~money[63:].any() | money[63:].all()
         m.d.comb += [
             total.eq(self.turnover + product),
-            earned.eq(self.cash + product), spent.eq(self.cash - product),
-            money.eq(Mux(selling, earned, spent)),
+            money.eq(_moved(_extended(self.cash, 66), product, ~selling)),
         ]
         with m.If(filled != 0):
             m.d.sync += [
