@@ -15,7 +15,7 @@ from hdl.risk.short_sale import ShortSale
 from hdl.risk.worst_position import WorstPosition
 from proto.checks import Check
 
-__all__ = ["Evaluation", "EvaluationState", "OrderPair", "OrderTerms"]
+__all__ = ["Evaluation", "EvaluationState", "OrderTerms"]
 
 #: What the checks of an evaluation knew; part of the verdict's record.
 EvaluationState = data.StructLayout({
@@ -33,19 +33,11 @@ OrderTerms = data.StructLayout({
 })
 
 
-def OrderPair(profile: Profile) -> data.StructLayout:  # noqa: N802
-    """Return the layout of an order of each side of one symbol."""
-    return data.StructLayout({
-        "symbol_index": profile.symbol_bits,
-        **OrderTerms.members,
-    })
-
-
 class Evaluation(wiring.Component):
     """Judge an order of each side by every check that needs more than a flag.
 
-    Latency: 2 cycles, `orders` to `judged` and all other outputs; their symbol, and its state, come
-    a cycle before them. Throughput: 1 pair per cycle; a pair that stays is judged anew each cycle,
+    Latency: 2 cycles, `orders` to all outputs; their symbol, and its state, come a cycle before
+    them. Throughput: 1 pair per cycle; a pair that stays is judged anew each cycle,
     by the state of 3 cycles before the result.
 
     Parameters
@@ -67,8 +59,8 @@ class Evaluation(wiring.Component):
         Book of the symbol.
     orders : ``In(OrderTerms)``
         Orders to judge, of the symbol of the cycle before.
-    judged : ``Out(OrderPair(profile))``
-        The orders that the results concern.
+    judged_symbol : ``Out(profile.symbol_bits)``
+        Symbol of the orders that the results concern.
     short : ``Out(1)``
         The sale must be marked short.
     failed : ``Out(2)``
@@ -93,7 +85,7 @@ class Evaluation(wiring.Component):
             "reference": In(32), "best_bid": In(32),
             "halted": In(1), "unusable": In(1), "price_test": In(1),
             "orders": In(OrderTerms),
-            "judged": Out(OrderPair(profile)),
+            "judged_symbol": Out(profile.symbol_bits),
             "short": Out(1),
             "failed": Out(2),
             "masks": Out(data.ArrayLayout(64, 2)),
@@ -169,11 +161,8 @@ class Evaluation(wiring.Component):
 
         m.d.comb += self.short.eq(delayed(short_sale.short, 1, "short"))
 
-        # Orders and state go along.
-        m.d.comb += self.judged.symbol_index.eq(
-            delayed(self.symbol_index, self.latency, "symbol"))
-        m.d.comb += [self.judged[name].eq(delayed(orders[name], CHECK_LATENCY, name))
-                     for name, _ in OrderTerms]
+        # Symbol and state go along.
+        m.d.comb += self.judged_symbol.eq(delayed(self.symbol_index, self.latency, "symbol"))
         m.d.comb += Value.cast(self.state).eq(
             delayed(Value.cast(known), CHECK_LATENCY, "state"))
         return m

@@ -157,15 +157,19 @@ class RiskGate(wiring.Component):
 
         judge, stages, rate = self._checks(m, slot, enter_held)
 
-        # What was judged leaves, whatever the intent says of it.
-        judged = judge.judged
+        # What was judged leaves, whatever the intent says of it. Of an intent that is judged at once
+        # that is what was announced, as then no stage of the checks holds the slot.
+        judged = Signal(OrderTerms, reset_less=True)
+        announced = Signal(OrderTerms, reset_less=True)
+        m.d.sync += [Value.cast(announced).eq(Value.cast(self.orders)),
+                     Value.cast(judged).eq(Value.cast(announced))]
         direct = Signal(OrderRequest(self.profile))
         common = [name for name, _ in OrderRequest(self.profile) if name != "short"]
         m.d.comb += [direct[name].eq(intent[name]) for name in common]
         m.d.comb += [
             direct.kind.eq(IntentKind.ENTER),
             direct.short.eq(selling & judge.short),
-            direct.symbol_index.eq(judged.symbol_index),
+            direct.symbol_index.eq(judge.judged_symbol),
             direct.price.eq(Mux(selling, judged.sell_price, judged.buy_price)),
             direct.quantity.eq(Mux(selling, judged.sell_quantity, judged.buy_quantity)),
         ]
@@ -311,6 +315,11 @@ class RiskGate(wiring.Component):
         session = Mux(self.session_up, 0, Check.SESSION.mask)
         refused = out_refused | cancel_refused | slot_refused | fast_refused
         slot_all = (now_mask | Mux(known & quiet, slot_mask, 0) | Mux(old, Check.AGE.mask, 0))
+        # The cycle after, the intent is in the slot still; that of a sweep is in `out`.
+        of_sweep = Signal(reset_less=True)
+        m.d.sync += of_sweep.eq(out_is_sweep | (sweep & cancel_dead & ~offered))
+        m.d.comb += Value.cast(verdict.intent).eq(
+            Mux(of_sweep, Value.cast(out), Value.cast(slot)))
         m.d.sync += [
             self.verdicts.valid.eq(transfer | refused),
             self.refused.eq(refused),
@@ -318,8 +327,7 @@ class RiskGate(wiring.Component):
             verdict.waited.eq(held),
         ]
         with m.If(offered):
-            m.d.sync += [Value.cast(verdict.intent).eq(Value.cast(out)),
-                         Value.cast(verdict.state).eq(Value.cast(out_state))]
+            m.d.sync += Value.cast(verdict.state).eq(Value.cast(out_state))
             with m.If(taken):
                 m.d.sync += verdict.mask.eq(0)
             with m.Elif(out.kind == IntentKind.CANCEL):
@@ -331,17 +339,14 @@ class RiskGate(wiring.Component):
                 Mux(held, Value.cast(out_state), Value.cast(judge.state)))
             with m.If(sweep & cancel_dead):
                 entry = self.cancels.p.kind == IntentKind.ENTER
-                m.d.sync += [Value.cast(verdict.intent).eq(Value.cast(self.cancels.p)),
-                             verdict.mask.eq(session | Mux(entry, Check.KILLED.mask, 0))]
+                m.d.sync += verdict.mask.eq(session | Mux(entry, Check.KILLED.mask, 0))
             with m.Elif(held):
-                m.d.sync += Value.cast(verdict.intent).eq(Value.cast(slot))
                 with m.If(slot.kind == IntentKind.CANCEL):
                     m.d.sync += verdict.mask.eq(session)
                 with m.Else():
                     m.d.sync += verdict.mask.eq(slot_all)
             with m.Else():
-                m.d.sync += [Value.cast(verdict.intent).eq(Value.cast(intent)),
-                             verdict.mask.eq(now_mask | self._mask(judge, intent))]
+                m.d.sync += verdict.mask.eq(now_mask | self._mask(judge, intent))
         m.d.comb += [self.refused_symbol.eq(verdict.intent.symbol_index),
                      self.refused_side.eq(verdict.intent.side)]
         return m
