@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from hdl.csr.bus import WORD_BITS, CsrBus
+from hdl.csr.bus import WORD_BITS, CsrBus, locate
 from proto.registers import ADDRESS_BITS, WORD_BYTES, Access, Block
 
 __all__ = ["ArrayPort", "array_members"]
@@ -80,11 +80,9 @@ class ArrayPort(wiring.Component):
 
         def split(address):
             """Return whether an address is in the block, its row and its register."""
-            offset = Signal(ADDRESS_BITS, name=f"{address.name}_offset")
-            m.d.comb += offset.eq(address - block.base)
+            inside, offset = locate(address, block.base, block.stride * block.count)
             number = offset[low:low + word_bits]
-            inside = (offset < block.stride * block.count) & (number < len(block.registers))
-            return inside, offset[low + word_bits:], number
+            return inside & (number < len(block.registers)), offset[low + word_bits:], number
 
         address = Signal(ADDRESS_BITS)
         write = Signal()

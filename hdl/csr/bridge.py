@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from hdl.csr.array_port import ArrayPort, array_members
-from hdl.csr.bus import WORD_BITS, CsrBus
+from hdl.csr.bus import WORD_BITS, CsrBus, locate
 from hdl.csr.register_file import RegisterFile
 from hdl.csr.settings_array import SettingsArray
 from hdl.profile import Profile
@@ -128,11 +128,11 @@ class CsrBridge(wiring.Component):
         # The counters' memory takes one cycle, as the other two do after their address register.
         address = Signal.like(self.bus.address)
         chosen = Signal()
-        low = ceil_log2(WORD_BYTES)
-        last = self._counters.base + WORD_BYTES * len(self._counters.registers)
+        inside, offset = locate(address, self._counters.base,
+                                WORD_BYTES * len(self._counters.registers))
         m.d.sync += address.eq(self.bus.address)
-        m.d.comb += counters.address.eq((address - self._counters.base) >> low)
-        m.d.sync += chosen.eq((address >= self._counters.base) & (address < last))
+        m.d.comb += counters.address.eq(offset >> ceil_log2(WORD_BYTES))
+        m.d.sync += chosen.eq(inside)
         tables = Cat(Cat(array.bus.read_data[bit] for array in self._arrays.values()).any()
                      for bit in range(WORD_BITS))
         m.d.sync += self.bus.read_data.eq(registers.bus.read_data | symbols.bus.read_data |

@@ -110,14 +110,15 @@ class ManagementTransmitter(wiring.Component):
         ]
         half = length[2]
         header = Value.cast(answer.header)
+        next_beat = self._beat(m, is_arp, receiver, own, sums, length, places[1],
+                               Cat(before[8 * (BEAT_BYTES - _LANE):],
+                                   word[:8 * (BEAT_BYTES - _LANE)]))
         with m.If(moving):
             m.d.sync += [
                 valid.eq(Cat(feeding, valid)), places[0].eq(place), places[1].eq(places[0]),
                 lasts[0].eq(at_last), lasts[1].eq(lasts[0]), lasts[2].eq(lasts[1]),
                 before.eq(word), word.eq(self.body_word),
-                beat.eq(self._beat(m, is_arp, receiver, own, sums, length, places[1],
-                                   Cat(before[8 * (BEAT_BYTES - _LANE):],
-                                       word[:8 * (BEAT_BYTES - _LANE)]))),
+                beat.eq(next_beat),
             ]
             with m.If(feeding):
                 m.d.sync += [place.eq(place + 1), feeding.eq(~at_last)]
@@ -225,7 +226,8 @@ class ManagementTransmitter(wiring.Component):
             "sender_hardware_address": own, "sender_protocol_address": self.cfg_address,
             "target_hardware_address": receiver, "target_protocol_address": self.arp.p.address,
         })
-        m.d.sync += [self.heads[0].eq(Cat(*udp[:HEAD_BYTES])),
+        # From registers and constants only: nothing of a head depends on the datagram's length.
+        m.d.comb += [self.heads[0].eq(Cat(*udp[:HEAD_BYTES])),
                      self.heads[1].eq(Cat(*arp[:HEAD_BYTES]))]
 
         beat = Signal(64)

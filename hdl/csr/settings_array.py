@@ -6,7 +6,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from hdl.csr.bus import WORD_BITS, CsrBus
+from hdl.csr.bus import WORD_BITS, CsrBus, locate
 from proto.registers import ADDRESS_BITS, WORD_BYTES, Access, Block
 
 __all__ = ["SettingsArray", "settings_layout"]
@@ -91,12 +91,8 @@ class SettingsArray(wiring.Component):
         ]
         row = Signal(range(depth))
         selected = Signal()
-        offset = Signal(ADDRESS_BITS)
-        m.d.comb += [
-            offset.eq(address - block.base),
-            row.eq(offset >> low),
-            selected.eq((address >= block.base) & (address < block.base + (depth << low))),
-        ]
+        inside, offset = locate(address, block.base, depth << low)
+        m.d.comb += [row.eq(offset >> low), selected.eq(inside)]
 
         m.submodules.memory = memory = Memory(shape=WORD_BITS, depth=depth, init=resets * count)
         writing = memory.write_port()
