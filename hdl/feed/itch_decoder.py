@@ -183,7 +183,7 @@ learned, learned_index, unknown
         m.d.comb += take.eq(self.messages.valid & self.messages.ready)
         ends = take & window.last
 
-        present, before, soon = self._bytes(m, take)
+        at, present, before, soon = self._bytes(m, take)
 
         def number(field, source=present):
             return Cat(reversed(source[field.span]))
@@ -208,6 +208,10 @@ learned, learned_index, unknown
         replace = held_flags.kind == OperationKind.REPLACE
         add = held_flags.kind == OperationKind.ADD
         replacing = itch50.ORDER_REPLACE.field
+
+        def last(field, *messages):
+            return self._in_last_window(window.data, at, before, field, messages)
+
         side = _shared("buy_sell_indicator", *_ADDS)
         m.d.comb += [
             self.ahead.load.eq(ends),
@@ -220,15 +224,16 @@ learned, learned_index, unknown
                 operation.kind.eq(held_flags.kind),
                 operation.symbol_index.eq(self.symbol_index),
                 operation.tag.eq(tag),
-                operation.reference.eq(number(_REFERENCE)),
-                operation.new_reference.eq(number(replacing("new_order_reference_number"))),
-                operation.side.eq(number(side) != itch50.Side.BUY.byte),
+                operation.reference.eq(self.ahead.reference),
+                operation.new_reference.eq(
+                    last(replacing("new_order_reference_number"), itch50.ORDER_REPLACE)),
+                operation.side.eq(self.ahead.side),
                 operation.shares.eq(
-                    Mux(replace, number(replacing("shares")),
-                        Mux(add, number(_shared("shares", *_ADDS)),
-                            number(_shared("executed_shares", *_EXECUTIONS))))),
-                operation.price.eq(Mux(replace, number(replacing("price")),
-                                       number(_shared("price", *_ADDS)))),
+                    Mux(replace, last(replacing("shares"), itch50.ORDER_REPLACE),
+                        Mux(add, last(_shared("shares", *_ADDS), *_ADDS),
+                            number(_shared("executed_shares", *_EXECUTIONS), soon)))),
+                operation.price.eq(Mux(replace, last(replacing("price"), itch50.ORDER_REPLACE),
+                                       last(_shared("price", *_ADDS), *_ADDS))),
                 operation.execution.eq(held_flags.execution),
             ]
             m.d.sync += self.operations.valid.eq(act)
@@ -346,11 +351,11 @@ learned, learned_index, unknown
         return m
 
     def _bytes(self, m, take):
-        """Return each byte of the message up to the present window, and up to the one before.
+        """Return which window it is, each byte of the message up to it, and those kept before it.
 
-        A byte is in the lower half of one window, and in the upper half of the one before, where
-        it counts only if the message ends there. A third answer is as the first, a level shorter,
-        for messages that do not end in their first window.
+        A byte is in the lower half of one window, from which it is kept, and in the upper half of
+        the one before, where it counts only if the message ends there. The last answer is as the
+        second, a level shorter, for messages that do not end in their first window.
         """
         window = self.messages.p
         position = Signal(_LAST_BYTE // BEAT_BYTES)  # one-hot, of the windows after the first
@@ -360,26 +365,41 @@ learned, learned_index, unknown
 
         now = [Signal(8, name=f"byte_{place}") for place in range(_LAST_BYTE + 1)]
         kept = [Signal(8, name=f"kept_{place}", reset_less=True) for place in range(len(now))]
+        soon = []
         for place, (present, before) in enumerate(zip(now, kept, strict=True)):
             beat, lane = divmod(place, BEAT_BYTES)
+            upper = window.data.word_select(lane + BEAT_BYTES, 8)
+            lower = window.data.word_select(lane, 8)
             m.d.comb += present.eq(before)
             if beat:
                 with m.If(at[beat - 1]):
-                    m.d.comb += present.eq(window.data.word_select(lane + BEAT_BYTES, 8))
+                    m.d.comb += present.eq(upper)
             with m.If(at[beat]):
-                m.d.comb += present.eq(window.data.word_select(lane, 8))
-            with m.If(take):
-                m.d.sync += before.eq(present)
-        soon = []
-        for place, before in enumerate(kept):
-            beat, lane = divmod(place, BEAT_BYTES)
+                m.d.comb += present.eq(lower)
+            with m.If(take & at[beat]):
+                m.d.sync += before.eq(lower)
             value = before
             if beat > 1:
-                value = Mux(at[beat - 1], window.data.word_select(lane + BEAT_BYTES, 8), value)
+                value = Mux(at[beat - 1], upper, value)
             if beat:
-                value = Mux(at[beat], window.data.word_select(lane, 8), value)
+                value = Mux(at[beat], lower, value)
             soon.append(Value.cast(value))
-        return now, kept, soon
+        return at, now, kept, soon
+
+    @staticmethod
+    def _in_last_window(window, at, kept, field, messages) -> Value:
+        """Return a field of messages that end in the same window, as that one passes.
+
+        They may also end in the next one, as the upper half of a window may not be there yet.
+        """
+        (last,) = {-(-(message.size - 2 * BEAT_BYTES) // BEAT_BYTES) for message in messages}
+
+        def lane(place, window_index):
+            start = place - window_index * BEAT_BYTES
+            return kept[place] if start < 0 else window.word_select(start, 8)
+
+        return Value.cast(Cat(Mux(at[last + 1], lane(place, last + 1), lane(place, last))
+                              for place in reversed(range(field.offset, field.end))))
 
     @staticmethod
     def _codes(number):

@@ -28,9 +28,13 @@ def big_endian(lanes, first: int, size: int):
 
 
 def _beat_and_lane(payload_offset: int, field) -> tuple[int, int]:
-    """Return by which beat's arrival a field is in view, and its lane among three beats."""
+    """Return by which beat's arrival a field is taken, and its lane among three beats.
+
+    The session is taken no sooner than the number, on which all waits: it is in fewer lanes then.
+    """
     start = payload_offset + field.offset
-    beat = max(HEADER_BEAT, (start + field.size - 1) // BEAT_BYTES)
+    last = _SEQUENCE if field is _SESSION else field
+    beat = max(HEADER_BEAT, (payload_offset + last.offset + last.size - 1) // BEAT_BYTES)
     return beat, start - BEAT_BYTES * (beat - 2)
 
 
@@ -149,24 +153,20 @@ class SequenceTracker(wiring.Component):
             m.d.sync += [left.eq(left - 1), self.none_left.eq(left == 1)]
 
         # Stage 1, free running: everything that follows from the header and the state.
-        expected = Signal.like(session, reset_less=True)
         known = Signal()
         synchronized = Signal()
-        m.d.sync += expected.eq(Mux(self.cfg_session_learn, self.session, self.cfg_session))
 
         same = Signal(reset_less=True)
         behind = Signal(reset_less=True)
-        ahead = Signal(reset_less=True)
-        back = Signal(_SEQUENCE.bits, reset_less=True)
+        ahead = Signal(reset_less=True)         # a cycle later, and so is its only use
         forward = Signal(_SEQUENCE.bits, reset_less=True)
         after = Signal(_SEQUENCE.bits, reset_less=True)
         advances = Signal(reset_less=True)
         m.d.sync += [
-            same.eq((session == expected) | (self.cfg_session_learn & ~known)),
-            behind.eq(sequence < self.next_sequence),
-            ahead.eq(sequence > self.next_sequence),
-            back.eq(self.next_sequence - sequence),
-            forward.eq(sequence - self.next_sequence),
+            same.eq(Mux(self.cfg_session_learn, (session == self.session) | ~known,
+                        session == self.cfg_session)),
+            Cat(forward, behind).eq(sequence - self.next_sequence),
+            ahead.eq(~behind & (forward != 0)),
             after.eq(sequence + Mux(self.empty, 0, count)),
             advances.eq(after > self.next_sequence),
         ]
@@ -179,7 +179,9 @@ class SequenceTracker(wiring.Component):
         m.d.comb += decide.eq(Mux((self.offset_select & Cat(map(Const, late))).any(),
                                   steps[1], steps[0]))
         joining = Signal()
+        # Messages until the first new one, counted up to zero; no packet has as many as from zero.
         skip = Signal(_COUNT.bits, reset_less=True)
+        passed = Signal(_COUNT.bits, reset_less=True)   # messages of the packet that have left
         ours = Signal(reset_less=True)
         m.d.comb += joining.eq(self.cfg_sequence_learn & ~synchronized)
         with m.If(self.arrived[0]):
@@ -187,16 +189,16 @@ class SequenceTracker(wiring.Component):
         with m.If(decide):
             m.d.sync += [
                 self.decided.eq(1),
-                self.sequence.eq(sequence),
+                passed.eq(0),
                 self.accept.eq(same & (~behind | joining)),
-                skip.eq(Mux(back[_COUNT.bits:].any(), ~0, back)),
+                skip.eq(Mux(forward[_COUNT.bits:].all(), forward, 0)),
                 ours.eq(same),
             ]
         with m.Elif(self.delivered):
-            m.d.sync += self.sequence.eq(self.sequence + 1)
-            m.d.sync += skip.eq(skip - 1)
-            with m.If(ours & (skip == 1)):
+            m.d.sync += [passed.eq(passed + 1), skip.eq(skip + 1)]
+            with m.If(ours & skip.all()):
                 m.d.sync += self.accept.eq(1)
+        m.d.comb += self.sequence.eq(sequence + passed)
 
         # Stage 3: the next number to expect, and what the packet was.
         commit = steps[2]

@@ -104,6 +104,7 @@ class SymbolFilter(wiring.Component):
 
         entry = Signal(self.profile.symbol_bits)
         entry_stock = Signal(_STOCK_BITS, reset_less=True)
+        entry_locate = Signal(_LOCATE_BITS, reset_less=True)
         entry_enable = Signal()
         writing = Signal()
         write_chunk = Signal(range(_CHUNKS))
@@ -114,6 +115,7 @@ class SymbolFilter(wiring.Component):
         with m.If(self.cfg_write):
             m.d.sync += [
                 entry.eq(self.cfg_index), entry_stock.eq(self.cfg_stock),
+                entry_locate.eq(self.cfg_locate),
                 entry_enable.eq(self.cfg_enable), writing.eq(1), write_chunk.eq(0),
             ]
         with m.Elif(writing):
@@ -151,14 +153,24 @@ class SymbolFilter(wiring.Component):
         with m.If(ended):
             m.d.sync += self.learned_locate.eq(pending_locate)
 
+        # One locate is written in a cycle: that of an entry being written is, while nothing is
+        # learnt, which takes one of its cycles at most.
+        new_locate = Mux(ended, pending_locate, entry_locate)
         for index in symbols:
+            learns, written = Signal(name=f"learns_{index}"), Signal(name=f"written_{index}")
+            m.d.comb += [
+                written.eq(writing & (entry == index)),
+                learns.eq(ended & found[index] & ~written
+                          & ~(self.cfg_write & (self.cfg_index == index))),
+            ]
             with m.If(self.cfg_write & (self.cfg_index == index)):
-                m.d.sync += [enables[index].eq(0), valids[index].eq(self.cfg_locate_valid),
-                             locates[index].eq(self.cfg_locate)]
-            with m.Elif(writing & (entry == index)):
+                m.d.sync += [enables[index].eq(0), valids[index].eq(self.cfg_locate_valid)]
+            with m.Elif(written):
                 m.d.comb += write.en[index].eq(1)
                 m.d.sync += enables[index].eq(entry_enable & (write_chunk == _CHUNKS - 1))
-            with m.Elif(ended & found[index]):
-                m.d.sync += [valids[index].eq(1), locates[index].eq(pending_locate)]
+            with m.Elif(learns):
+                m.d.sync += valids[index].eq(1)
+            with m.If(learns | (written & ~ended)):
+                m.d.sync += locates[index].eq(new_locate)
 
         return m
