@@ -19,8 +19,11 @@ TIME_TO_LIVE = 64
 #: Cycles from the last word to the checksum.
 SETTLE_CYCLES = 5
 
-#: Words of the IPv4 header that are always the same.
-_CONSTANT_SUM = (VERSION_IHL << 8) + Ipv4Flag.DONT_FRAGMENT + (TIME_TO_LIVE << 8) + IpProtocol.UDP
+#: Words of the IPv4 header that are always the same, and what the total length has of its own.
+_CONSTANT_SUM = ((VERSION_IHL << 8) + Ipv4Flag.DONT_FRAGMENT + (TIME_TO_LIVE << 8) + IpProtocol.UDP
+                 + IPV4.size + UDP.size)
+#: The same of UDP, whose length is summed twice.
+_UDP_CONSTANT_SUM = IpProtocol.UDP + 2 * UDP.size
 
 
 class DatagramSums(wiring.Component):
@@ -61,14 +64,11 @@ class DatagramSums(wiring.Component):
         m = Module()
 
         # Header words one after the other: value, in the sum of IPv4, in that of UDP.
-        total_length, udp_length = Signal(16, reset_less=True), Signal(16, reset_less=True)
-        m.d.sync += [total_length.eq(self.length + (IPV4.size + UDP.size)),
-                     udp_length.eq(self.length + UDP.size)]
         terms = [
             (self.source_address[16:], 1, 1), (self.source_address[:16], 1, 1),
             (self.destination_address[16:], 1, 1), (self.destination_address[:16], 1, 1),
             (self.source_port, 0, 1), (self.destination_port, 0, 1),
-            (total_length, 1, 0), (udp_length, 0, 1), (udp_length, 0, 1),
+            (self.length, 1, 0), (self.length, 0, 1), (self.length, 0, 1),
         ]
         step = Signal(range(len(terms) + 1))
         part = Signal(18, reset_less=True)
@@ -94,7 +94,7 @@ class DatagramSums(wiring.Component):
         with m.If(in_udp):
             m.d.sync += udp_total.eq(udp_total + part)
         with m.If(self.start):
-            m.d.sync += [ip_total.eq(_CONSTANT_SUM), udp_total.eq(int(IpProtocol.UDP))]
+            m.d.sync += [ip_total.eq(_CONSTANT_SUM), udp_total.eq(_UDP_CONSTANT_SUM)]
 
         for total, result in ((ip_total, self.header_checksum), (udp_total, self.checksum)):
             once = Signal(17, reset_less=True, name=f"{result.name}_once")
