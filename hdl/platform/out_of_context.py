@@ -22,7 +22,7 @@ from amaranth.back import rtlil
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.platform.ecp5_mapping import commands
+from hdl.platform.ecp5_mapping import absorb_output_registers, commands
 from hdl.profile import PROFILES
 
 __all__ = ["OutOfContext", "place_and_route", "synthesise"]
@@ -80,6 +80,9 @@ def synthesise(component: wiring.Component, out: Path) -> None:
     design = yosys.yosys_get_design()
     for command in commands(intermediate, out):
         yosys.run_pass(f"tee -q {command}", design)
+    netlist = json.loads(out.read_text())
+    absorb_output_registers(netlist["modules"]["top"])
+    out.write_text(json.dumps(netlist))
 
 
 def _tool(name: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hdl.platform.ecp5_mapping import EQUALITY_MAP, commands
+from hdl.platform.ecp5_mapping import EQUALITY_MAP, absorb_output_registers, commands
 
 #: In a process of its own: pyosys takes the process over, and crashes when it ends in order.
 YOSYS = """
@@ -74,3 +74,60 @@ def test_size(tmp_path):
     run(f"read_verilog {source}", *others)
     cells = json.loads((tmp_path / "out.json").read_text())["modules"]["top"]["cells"]
     assert Counter(cell["type"] for cell in cells.values())["LUT4"] <= 34 + 12
+
+
+def ram(path: Path, registers: str, result: str) -> dict:
+    """Map a memory of 1024 x 36 with a synchronous read into `fetched`, and what follows it."""
+    path.write_text(f"""
+        module top (input clk, input write, input go, input [9:0] to, input [9:0] from,
+                    input [35:0] value, output [35:0] result);
+            (* no_rw_check *) reg [35:0] words [0:1023];
+            reg [35:0] fetched, kept;
+            always @(posedge clk) begin
+                if (write) words[to] <= value;
+                fetched <= words[from];
+                {registers}
+            end
+            assign result = {result};
+        endmodule""")
+    _, *others = commands(path.with_suffix(".il"), path.with_suffix(".json"))
+    run(f"read_verilog {path}", *others)
+    return json.loads(path.with_suffix(".json").read_text())["modules"]["top"]
+
+
+def rams_and_registers(module: dict) -> tuple[list, int]:
+    """Return the block RAMs, and how many flip-flops there are."""
+    cells = module["cells"].values()
+    return ([cell for cell in cells if cell["type"] == "DP16KD"],
+            sum(cell["type"] == "TRELLIS_FF" for cell in cells))
+
+
+@pytest.mark.parametrize("enabled", [False, True])
+def test_registers_behind_a_ram_are_its_own(tmp_path, enabled):
+    """The output registers go into the RAM with their clock enable; its pins make the result."""
+    module = ram(tmp_path / "ram.v", ("if (go) " if enabled else "") + "kept <= fetched;", "kept")
+    assert rams_and_registers(module)[1] == 36
+    assert absorb_output_registers(module) == 36
+    rams, registers = rams_and_registers(module)
+    assert registers == 0
+    go = module["ports"]["go"]["bits"] if enabled else ["1"]
+    outputs = []
+    for cell in rams:
+        ports = [port for port in "AB" if cell["parameters"][f"REGMODE_{port}"] == "OUTREG"]
+        assert len(ports) == 1
+        assert cell["connections"][f"OCE{ports[0]}"] == go
+        outputs += [net for bit in range(18) for net in cell["connections"][f"DO{ports[0]}{bit}"]]
+    assert set(module["ports"]["result"]["bits"]) <= set(outputs)
+
+
+@pytest.mark.parametrize(("registers", "result"), [
+    ("kept <= fetched;", "kept ^ fetched"),             # goes elsewhere as well
+    ("kept <= write ? 0 : fetched;", "kept"),           # has a reset
+    ("kept <= fetched ^ value;", "kept"),               # is no plain register
+])
+def test_other_registers_stay(tmp_path, registers, result):
+    """What a RAM's own register could not do is left as it is."""
+    module = ram(tmp_path / "ram.v", registers, result)
+    before = rams_and_registers(module)
+    assert absorb_output_registers(module) == 0
+    assert rams_and_registers(module) == before
