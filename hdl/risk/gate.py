@@ -157,8 +157,8 @@ class RiskGate(wiring.Component):
 
         judge, stages, rate = self._checks(m, slot, enter_held)
 
-        # What was judged leaves, whatever the intent says of it. Of an intent that is judged at once
-        # that is what was announced, as then no stage of the checks holds the slot.
+        # What was judged leaves, whatever the intent says of it. If it was judged at once that is
+        # what was announced, as then no stage of the checks holds the slot.
         judged = Signal(OrderTerms, reset_less=True)
         announced = Signal(OrderTerms, reset_less=True)
         m.d.sync += [Value.cast(announced).eq(Value.cast(self.orders)),
