@@ -217,9 +217,10 @@ class XgmiiTransmitter(wiring.Component):
         # of the frame's end and in the next one. The FCS bytes are turned: both words are alike.
         def lanes(base: int, low: int, high: int) -> Value:
             """Return by `tail` the lanes whose bytes are `low` to ``high - 1`` past the frame."""
-            return Array(C(sum(1 << lane for lane in range(LANES)
-                               if low <= base + lane - (value or LANES) < high), LANES)
-                         for value in range(LANES))[tail]
+            return Value.cast(Array(
+                C(sum(1 << lane for lane in range(LANES)
+                      if low <= base + lane - (value or LANES) < high), LANES)
+                for value in range(LANES))[tail])
 
         turned = Signal(32)
         with m.Switch(tail[:2]):
