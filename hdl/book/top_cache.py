@@ -138,6 +138,8 @@ class TopCache(wiring.Component):
         blocked_row = Signal(row_width)
         mid_event = Signal()        # the first half of a replace has been taken
         rebase_wait = Signal(range(_REBASE_CYCLES + 1))
+        emptying = Signal(init=1)   # the window of a side; `rebase_wait` covers its first cycle
+        m.d.sync += emptying.eq(self.levels_clearing)
         holding = Signal()
         # From the moment the order table begins a walk, nothing may pass before the REBASE.
         placing = Signal()
@@ -187,7 +189,7 @@ class TopCache(wiring.Component):
         take_start = Signal()
         free = ~choosing & ~holding
         m.d.comb += [
-            holding.eq(self.clearing | self.levels_clearing | (rebase_wait != 0) | placing),
+            holding.eq(self.clearing | emptying | (rebase_wait != 0) | placing),
             self.updates.ready.eq(free & ~turn_upkeep & (mid_event | ~blocked)),
             take_update.eq(self.updates.valid & self.updates.ready),
             take_found.eq(self.found.valid & free & turn_upkeep),

