@@ -34,8 +34,9 @@ def locate(address: Value, base: int, length: int) -> tuple[Value, Value]:
     """
     bits = ceil_log2(length)
     if base % (1 << bits):
-        return (address >= base) & (address < base + length), (address - base)[:bits]
-    inside = address[bits:] == base >> bits
+        return ((address >= base) & (address < base + length),
+                Value.cast((address - base)[:bits]))
+    inside = Value.cast(address[bits:] == base >> bits)
     if length < 1 << bits:
-        inside &= address[:bits] < length
-    return inside, address[:bits]
+        inside = inside & Value.cast(address[:bits] < length)
+    return inside, Value.cast(address[:bits])

@@ -199,9 +199,9 @@ class RegisterFile(wiring.Component):
                 flag = Signal(name=f"shown_{mask:x}_{at}")
                 m.d.sync += flag.eq(Cat(terms[at:at + _SHOWN_TOGETHER]).any())
                 shown.append((mask, flag))
-        return Cat(
+        return Value.cast(Cat(
             Mux(Cat(flag for mask, flag in shown if mask >> bit & 1).any(), reading.data[bit],
-                initials.data[bit]) for bit in range(WORD_BITS))
+                initials.data[bit]) for bit in range(WORD_BITS)))
 
     def _kept(self, m: Module, port, taken) -> Value:
         """Return a port as it was when `taken` was high last."""

@@ -40,13 +40,13 @@ Exposure = exposure_layout(256)
 
 def _extended(number: Value, bits: int) -> Value:
     """Return a signed number in more bits."""
-    return Cat(number, number[-1].replicate(bits - len(number)))
+    return Value.cast(Cat(number, number[-1].replicate(bits - len(number))))
 
 
 def _moved(number: Value, amount: Value, down: Value) -> Value:
     """Return a number plus an amount, or minus it, by one carry chain; as wide as the number."""
     change = Cat(amount, C(0, len(number) - len(amount))) ^ down.replicate(len(number))
-    return (Cat(down, number) + Cat(down, change))[1:len(number) + 1]
+    return Value.cast((Cat(down, number) + Cat(down, change))[1:len(number) + 1])
 
 
 class OwnOrders(wiring.Component):
