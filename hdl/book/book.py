@@ -94,10 +94,12 @@ class Book(wiring.Component):
             settled.eq(Mux(self.clear, 0, Cat(cache.settled, settled))),
             under_way.eq(Mux(self.clear, 0, under_way + taken - settled[-1])),
         ]
+        # A register, as it stands before everything that an operation passes at once. It is a cycle
+        # late, in which the table takes no second operation.
         admit = Signal()
+        m.d.sync += admit.eq(~self.cfg_hold | (cache.steady & Mux(
+            cache.any_low, under_way == 0, under_way < cache.low_levels)))
         m.d.comb += [
-            admit.eq(~self.cfg_hold | (cache.steady & Mux(
-                cache.any_low, under_way == 0, under_way < cache.low_levels))),
             Value.cast(table.operations.payload).eq(Value.cast(self.operations.payload)),
             table.operations.valid.eq(self.operations.valid & admit),
             self.operations.ready.eq(table.operations.ready & admit),

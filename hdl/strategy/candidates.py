@@ -70,9 +70,11 @@ class CandidateOrders(wiring.Component):
             loaded.eq(self.loaded),
             buy_touch.eq(Mux(self.parameters.near, top.bid.price, top.ask.price)),
             sell_touch.eq(Mux(self.parameters.near, top.ask.price, top.bid.price)),
-            symbol_index.eq(top.symbol_index),
             tag.eq(top.tag),
         ]
+        # Kept until the next event, so that look-ups go by a register.
+        with m.If(self.tops.valid):
+            m.d.sync += symbol_index.eq(top.symbol_index)
 
         buy = Signal(signed(34))
         sell = Signal(signed(34))
@@ -82,7 +84,7 @@ class CandidateOrders(wiring.Component):
             return loaded & row.enable & ~price[32:].any() & price[:32].any()
 
         out = self.candidates.p
-        m.d.comb += self.next_symbol.eq(Mux(valid, symbol_index, out.symbol_index))
+        m.d.comb += self.next_symbol.eq(symbol_index)
         m.d.sync += self.candidates.valid.eq(valid)
         with m.If(valid):
             m.d.sync += [
