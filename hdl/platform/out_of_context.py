@@ -86,7 +86,7 @@ def synthesise(component: wiring.Component, out: Path) -> None:
 
 
 _SPARSE = ("--placer", "heap", "--router", "router1")
-_DENSE = ("--placer", "static", "--router", "router2", "--router2-alt-weights")
+_DENSE = ("--placer", "static", "--router", "router2")
 
 
 def _tool(name: str) -> str:
