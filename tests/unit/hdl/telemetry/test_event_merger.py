@@ -101,7 +101,7 @@ def test_ring_keeps_everything_until_it_is_full(seed):
     assert lost == len(stored) - len(got) > 0
 
 
-def test_ring_shows_a_record_after_three_cycles():
+def test_ring_shows_a_record_after_four_cycles():
     dut = EventRing(16, 4)
 
     async def bench(ctx):
@@ -109,7 +109,7 @@ def test_ring_shows_a_record_after_three_cycles():
         ctx.set(dut.record, 77)
         await ctx.tick()
         ctx.set(dut.store, 0)
-        for _ in range(2):
+        for _ in range(3):
             assert not ctx.get(dut.records.valid) and not ctx.get(dut.empty)
             await ctx.tick()
         assert ctx.get(dut.records.valid) and ctx.get(dut.records.payload) == 77
