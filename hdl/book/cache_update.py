@@ -1,14 +1,12 @@
 """What one operation makes of the best levels of a side."""
 
-from functools import reduce
-from operator import or_
-
 from amaranth import *
 from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.book.layouts import CachedLevel, CacheRow
 from hdl.book.tick import KEY_BITS
+from hdl.one_hot import pick
 from hdl.profile import Profile
 
 __all__ = ["CacheAction", "CacheUpdate"]
@@ -189,9 +187,6 @@ class CacheUpdate(wiring.Component):
         m.d.comb += self.unknown.eq(
             none_left & ~self.appended & Mux(removes & final & ~row.valid[0], more_down, more))
 
-        def choose(*choices):
-            return reduce(or_, (value & select.replicate(len(value)) for select, value in choices))
-
         gone = Signal(depth)    # this level and every worse one move up
         m.d.comb += gone.eq(Cat(ending[:n + 1].any() for n in range(depth)))
         for n in range(depth):
@@ -209,9 +204,9 @@ class CacheUpdate(wiring.Component):
                 moved.append((gone[n] & ~last, row.levels[n + 1]))
             own = row.levels[n]
             m.d.comb += [
-                self.result.levels[n].key.eq(choose((stays, own.key), *(
+                self.result.levels[n].key.eq(pick((stays, own.key), *(
                     (select, level.key) for select, level in moved))),
-                *(self.result.levels[n][name].eq(choose(
+                *(self.result.levels[n][name].eq(pick(
                     (stays & ~changes, own[name]), (changes, changed[n][name]),
                     *((select, level[name]) for select, level in moved)))
                   for name in ("quantity", "count")),

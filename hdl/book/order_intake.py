@@ -1,8 +1,5 @@
 """First stage of the order table: operations, walk steps and relocations become slots."""
 
-from functools import reduce
-from operator import or_
-
 from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -11,6 +8,7 @@ from amaranth.utils import ceil_log2
 from hdl.book.order_hash import REFERENCE_BITS, ToeplitzHash
 from hdl.book.order_slot import Slot, SlotKind, slots_of_row
 from hdl.book.order_store import CAM_ENTRIES, OrderKey
+from hdl.one_hot import pick
 from hdl.profile import Profile
 from hdl.records import BookOperation, OperationAhead, OperationKind
 
@@ -171,15 +169,11 @@ class OrderIntake(wiring.Component):
         other = ~waits & ~self.second_due & ~evict_due
         relocation = self.relocation_key
 
-        def chosen(*choices):
-            return reduce(or_, (Value.cast(value) & select.replicate(len(Value.cast(value)))
-                                for select, value in choices))
-
         m.d.comb += [
-            self.read_key.reference.eq(chosen(
+            self.read_key.reference.eq(pick(
                 (kept, slot.key.reference), (second, new_reference),
                 (first, operation.reference), (other, relocation.reference))),
-            self.read_key.symbol_index.eq(chosen(
+            self.read_key.symbol_index.eq(pick(
                 (kept | second, slot.key.symbol_index), (first, operation.symbol_index),
                 (other & self.walk_active, self.walk_symbol_index),
                 (other & ~self.walk_active, relocation.symbol_index))),
@@ -191,7 +185,7 @@ class OrderIntake(wiring.Component):
                 m.d.sync += row.eq(self.hash.hash(self.ahead.reference, key))
             # The second half follows two cycles after the first at the soonest.
             m.d.sync += new_row.eq(self.hash.hash(new_reference, key))
-            m.d.comb += self.read_rows[index].eq(chosen(
+            m.d.comb += self.read_rows[index].eq(pick(
                 (kept, slot.rows[index]), (second, new_row), (first, row),
                 (other & self.walk_active, self.step_row),
                 (other & ~self.walk_active, self.relocation_rows[index])))

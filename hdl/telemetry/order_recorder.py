@@ -1,13 +1,11 @@
 """The life of orders as event records: sent, refused, answered, and the state round them."""
 
-from functools import reduce
-from operator import or_
-
 from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.net.tcp_connection import CloseReason, TcpState
+from hdl.one_hot import pick
 from hdl.order.soupbin_session import SessionState
 from hdl.orders import IntentKind, OrderSent, VenueAnswer
 from hdl.profile import Profile
@@ -196,19 +194,19 @@ class OrderRecorder(wiring.Component):
         record = ring.record
         m.d.comb += [
             ring.store.eq(store),
-            record.kind.eq(_any((
+            record.kind.eq(pick(
                 (take_refusal, C(int(EventKind.ORDER_REFUSED), 3)),
                 (take_order, C(int(EventKind.ORDER_SENT), 3)),
                 (take_answer, C(int(EventKind.VENUE_ANSWER), 3)),
-                (take_state, C(int(EventKind.STATE), 3))))),
-            record.symbol_index.eq(_any(((take_refusal, refused.symbol_index[:symbol_bits]),
-                                         (take_order, order["symbol_index"])))),
+                (take_state, C(int(EventKind.STATE), 3)))),
+            record.symbol_index.eq(pick((take_refusal, refused.symbol_index[:symbol_bits]),
+                                        (take_order, order["symbol_index"]))),
             record.no_symbol.eq(
                 ~take_order & ~(take_refusal & (refused.symbol_index != NO_SYMBOL))),
             record.event_sequence.eq(sequence),
-            record.cycle.eq(_any(((take_order, order["cycle"]), (take_answer, answer_cycles),
-                                  (take_refusal | take_state, self.now_cycles)))),
-            record.body.eq(_any(bodies)),
+            record.cycle.eq(pick((take_order, order["cycle"]), (take_answer, answer_cycles),
+                                 (take_refusal | take_state, self.now_cycles))),
+            record.body.eq(pick(*bodies)),
         ]
 
         with m.If(take_order):
@@ -300,11 +298,6 @@ class OrderRecorder(wiring.Component):
                 (was_caused & same.all(), {"feed_sequence": feed_sequence}),
             ),
         }
-
-
-def _any(choices) -> Value:
-    """Return that value of pairs of a bit and a value whose bit is set; zero if none is."""
-    return reduce(or_, (Mux(take, Value.cast(value), 0) for take, value in choices))
 
 
 def _pack(fields, values) -> Value:
