@@ -79,7 +79,8 @@ def _arguments() -> argparse.ArgumentParser:
         "replay", formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Example: python -m sim replay capture.itch.xz --bbo rows.csv\n\n"
                     "Replay a capture through the simulated appliance.")
-    replay.add_argument("capture", type=Path, help=".itch or .pcap, plain, .gz or .xz")
+    replay.add_argument("capture", type=Path,
+                        help=".itch, .pcap or .pcapng, plain or .gz, .xz, .zst")
     replay.add_argument("--bbo", type=Path, metavar="CSV", help="write the rows to this file")
     replay.add_argument("--profile", default="sim", choices=sorted(PROFILES),
                         help="sizes (default: %(default)s)")

@@ -21,7 +21,8 @@ has books are replayed in several passes.
 
 
 def replay(
-    capture: Annotated[Path, typer.Argument(help=".itch or .pcap, plain, .gz or .xz.")],
+    capture: Annotated[Path, typer.Argument(
+        help=".itch, .pcap or .pcapng, plain or .gz, .xz, .zst.")],
     bbo: Annotated[Path | None, typer.Option(
         help="Write a row for each change of a best bid or offer to this CSV file.")] = None,
     profile: Annotated[str, typer.Option(help="Sizes of the appliance.")] = "sim",

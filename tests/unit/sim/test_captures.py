@@ -5,8 +5,10 @@ import lzma
 import struct
 
 import pytest
+from backports import zstd
 
 from sim.captures import Capture, CaptureError
+from tests.support.data import data_path
 
 DELETE = b"D" + bytes(18)
 CANCEL = b"X" + bytes(22)
@@ -33,7 +35,8 @@ def write(tmp_path):
 
 
 @pytest.mark.parametrize(("suffix", "pack"), [
-    ("", bytes), (".gz", gzip.compress), (".xz", lzma.compress)])
+    ("", bytes), (".gz", gzip.compress), (".xz", lzma.compress), (".zst", zstd.compress),
+    ("-gzip", gzip.compress), ("-xz", lzma.compress), ("-zstd", zstd.compress)])
 def test_messages_are_read_with_their_offsets(write, suffix, pack):
     capture = Capture(write(f"a.itch{suffix}", pack(binary_file(DELETE, CANCEL))))
     assert capture.kind == "itch"
@@ -68,7 +71,8 @@ def test_truncated_tail_of_frames_is_reported(write, cut):
     assert capture.truncated_at == 100
 
 
-@pytest.mark.parametrize(("suffix", "pack"), [(".gz", gzip.compress), (".xz", lzma.compress)])
+@pytest.mark.parametrize(("suffix", "pack"), [
+    (".gz", gzip.compress), (".xz", lzma.compress), (".zst", zstd.compress)])
 def test_truncated_packing_is_a_truncated_tail(write, suffix, pack):
     content = binary_file(*[b"D" + bytes([n % 256] * 18) for n in range(3000)])
     packed = pack(content)
@@ -79,14 +83,16 @@ def test_truncated_packing_is_a_truncated_tail(write, suffix, pack):
 
 
 @pytest.mark.parametrize(("name", "content", "offset", "says"), [
-    ("a.txt", b"hello, this is not a capture", 0, "neither a pcap nor a BinaryFILE"),
-    ("a.pcapng", b"\x0a\x0d\x0d\x0a" + bytes(40), 0, "pcapng"),
+    ("a.txt", b"hello, this is not a capture", 0, "neither a pcap nor a pcapng nor a BinaryFILE"),
+    ("a.pcapng", b"\x0a\x0d\x0d\x0a" + bytes(40), 8, "byte-order magic is 00000000"),
     ("a.pcap", pcap(b"x" * 60, link=113), 20, "link type must be 1"),
     ("a.pcap", pcap() + struct.pack("<IIII", 1, 1, 1 << 30, 1 << 30), 24, "record of"),
     ("a.itch", binary_file(DELETE, DELETE[:-1]), 21, "message D must have 19 bytes, has 18"),
     ("a.itch", binary_file(DELETE) + bytes(2) + b"x", 21, "after the end marker"),
     ("a.itch.gz", b"not packed", 0, "cannot be unpacked"),
     ("a.itch.xz", b"not packed", 0, "cannot be unpacked"),
+    ("a.itch.zst", b"not packed", 0, "cannot be unpacked"),
+    ("a.csv", b"DBN\x01 and so on", 0, "neither a pcap"),  # a length and a type of ITCH, by chance
 ])
 def test_foreign_file_gives_one_message_with_the_offset(write, name, content, offset, says):
     path = write(name, content)
@@ -113,3 +119,40 @@ def test_fcs_in_the_capture_is_taken_off_and_a_sliced_frame_marked(write):
     whole, sliced = Capture(write("a.pcap", content)).records()
     assert (whole.data, whole.sliced) == (b"x" * 60, False)
     assert (sliced.data, sliced.sliced) == (b"y" * 20, True)
+
+
+def test_fraction_tells_how_much_has_been_read(write):
+    capture = Capture(write("a.itch", binary_file(*[DELETE] * 200_000)))
+    seen = [capture.fraction for _ in capture.records()]
+    assert seen == sorted(seen)
+    assert len(set(seen)) >= 4
+    assert capture.fraction == 1.0
+
+
+REAL = {
+    ("iex", "DEEP10.pcap.gz"): (121_314, True),
+    ("iex", "TOPS16.pcapng.gz"): (13_022, False),  # a pcap, whatever its name says
+    ("iex", "deep-20231002-5000.pcap.gz"): (5_000, False),
+    ("other-venues", "cboe-cfe-pitch-v1.1.6-20190501.pcap.xz"): (12_015, False),
+    ("other-venues", "cme-ab-lines-sample.pcap"): (104, False),
+    ("derived", "ESM4-20240508-2s.itch.xz"): (13_792, False),
+}
+
+
+@pytest.mark.parametrize("place", REAL)
+def test_real_captures_have_as_many_records_as_their_origin_says(place):
+    count, truncated = REAL[place]
+    capture = Capture(data_path(*place))
+    assert sum(1 for _ in capture.records()) == count
+    assert (capture.truncated_at is not None) == truncated
+
+
+@pytest.mark.parametrize("place", [
+    ("databento", "orderbooks_mbo_2024-05-08T00-00-00_2024-05-08T00-00-02.dbn.zst"),
+    ("lobster", "AAPL_2012-06-21_34200000_37800000_message_50.csv.xz"),
+    ("lobster", "LOBSTER_SampleFiles_ReadMe.txt"),
+    ("derived", "ESM4-20240508-2s.bbo.csv.xz"),
+    ("other-venues", "omi-data-packets-without-psx.tar.xz")])
+def test_real_files_of_other_kinds_are_told_apart(place):
+    with pytest.raises(CaptureError, match="at byte 0: is neither a pcap nor a pcapng"):
+        list(Capture(data_path(*place)).records())
