@@ -29,6 +29,7 @@ class Reason(Enum):
 
     INVALID_FIELD = ("INVALID_ARGUMENT", ExitStatus.USAGE)
     INVALID_MODEL = ("INVALID_ARGUMENT", ExitStatus.FAILED, "model")
+    INVALID_RECORDING = ("INVALID_ARGUMENT", ExitStatus.FAILED, "recording")
     UNKNOWN_SYMBOL = ("NOT_FOUND", ExitStatus.USAGE)
     SYMBOLS_FULL = ("RESOURCE_EXHAUSTED", ExitStatus.REFUSED)
     SYMBOL_HELD = ("FAILED_PRECONDITION", ExitStatus.REFUSED, "held")

@@ -89,7 +89,8 @@ def _run(options: argparse.Namespace) -> ExitStatus:
     for failure in (found := failures(report)):
         _tell(f"error: {failure}")
     _tell(f"hash of events  {report['events_sha256']}\n"
-          f"written         {options.folder}/report.json, orders.pcap, events.jsonl, model.json")
+          f"written         {options.folder}/report.json, events/*/*.parquet, events.jsonl, "
+          f"orders.pcap, model.json")
     if found:
         return ExitStatus.FAILED
     _tell(f"\nNow try:\n"

@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 from tickwire.v1 import telemetry_service_pb2, telemetry_service_pb2_grpc
 
+from control.recorder.writer import Recorder
 from demo.errors import DemoError
 from proto.events import EventKind, OrderFlag, StateFlag
 
@@ -24,7 +25,9 @@ Record = dict[str, Any]
 
 
 class EventLog:
-    """Follow the records in a thread and write those of class 1 to a file, one a line, as JSON.
+    """Follow the records in a thread: all to a recording, those of class 1 also to a file.
+
+    The file has one a line, as JSON.
 
     Parameters
     ----------
@@ -32,6 +35,8 @@ class EventLog:
         ``HOST:PORT`` of the management service.
     path : Path
         The file.
+    recorder : Recorder
+        Takes every record; it is closed with the log.
 
     Attributes
     ----------
@@ -50,12 +55,13 @@ class EventLog:
         If the service does not begin.
     """
 
-    def __init__(self, server: str, path: Path) -> None:
+    def __init__(self, server: str, path: Path, recorder: Recorder) -> None:
         self.records: list[Record] = []
         self.tops: dict[str, Record] = {}
         self.top_records = 0
         self.dropped = 0
         self._path = path
+        self._recorder = recorder
         self._channel = grpc.insecure_channel(server)
         self._began = threading.Event()
         stub = telemetry_service_pb2_grpc.TelemetryServiceStub(self._channel)
@@ -71,6 +77,7 @@ class EventLog:
         self._thread.join(_WAIT_S)
         self._answers.cancel()
         self._channel.close()
+        self._recorder.close()
 
     def _follow(self) -> None:
         try:
@@ -78,12 +85,14 @@ class EventLog:
                 for answer in self._answers:
                     self._began.set()
                     self.dropped += answer.dropped
+                    self._recorder.drop(answer.dropped)
                     for event in answer.events:
                         self._take(event, log)
         except grpc.RpcError:
             return  # the service has ended; what is missing shows in the comparison
 
     def _take(self, event: telemetry_service_pb2.Event, log: Any) -> None:
+        self._recorder.take(event.record, event.symbol)
         record: Record = {**event.fields, "kind": event.kind, "symbol": event.symbol}
         if event.kind == _TOP:
             self.tops[event.symbol] = record

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import shutil
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from control.recorder.origin import Origin
+from control.recorder.writer import MANIFEST, Recorder
 from demo.desk import Desk
 from demo.errors import DemoError
 from demo.events import EventLog, events_hash, orders_after_kill
@@ -17,6 +20,7 @@ from demo.model import threshold_of, write_model
 from demo.report import Readings, make_report
 from demo.settings import TradingSettings, set_up
 from demo.stage import Stage, stage
+from sim.bench.report import source_commit
 
 __all__ = ["DemoSettings", "failures", "play"]
 
@@ -107,7 +111,7 @@ def _play(settings: DemoSettings, say: Callable[[str], None],
     with stage(folder, seed=settings.seed, profile=settings.profile, population=population(),
                listen=settings.listen, pcap=folder / "orders.pcap", say=say,
                show=show) as scene:
-        log = EventLog(scene.server, folder / "events.jsonl")
+        log = EventLog(scene.server, folder / "events.jsonl", _recorder(folder, scene.desk))
         readings = _trade(scene, settings, trading, model, say)
         final = scene.finish()
         log.close()
@@ -121,6 +125,16 @@ def _play(settings: DemoSettings, say: Callable[[str], None],
         kill_causes=readings.status["status"]["kill_causes"],
         frames_sha256=final["digest"],
         events_sha256=events_hash(log.records, final["digest"]))
+
+
+def _recorder(folder: Path, desk: Desk) -> Recorder:
+    """Return a recorder into ``events``, where what an earlier demo left is removed."""
+    place = folder / "events"
+    if (place / MANIFEST).exists():
+        shutil.rmtree(place)
+    status = desk.ask("status")["status"]
+    return Recorder(place, Origin(version=status["version"], map_hash=status["map_hash"],
+                                  core_hz=status["core_hz"], commit=source_commit()))
 
 
 def _trade(scene: Stage, settings: DemoSettings, trading: TradingSettings, model: Path,

@@ -14,7 +14,7 @@ from sim.bench.flow import Kind
 from sim.bench.latency import FCS_MODES
 from sim.bench.line_rate import MIXES
 
-__all__ = ["PARTS", "SCHEMA_VERSION", "failures", "identity", "table"]
+__all__ = ["PARTS", "SCHEMA_VERSION", "failures", "identity", "source_commit", "table"]
 
 SCHEMA_VERSION = 1
 
@@ -35,7 +35,7 @@ _RESOURCES = ("lut4", "ff", "ebr", "dsp")
 def identity(profile: str) -> dict[str, Any]:
     """Return what was measured, with what, and where."""
     return {
-        "schema_version": SCHEMA_VERSION, "profile": profile, "commit": _commit(),
+        "schema_version": SCHEMA_VERSION, "profile": profile, "commit": source_commit(),
         "hdl_sha256": hdl_hash(), "tools": {name: _version(name) for name in _TOOLS},
         "host": {"machine": platform.machine(), "system": platform.system(),
                  "processor": _processor(), "cores": os.cpu_count(),
@@ -52,7 +52,7 @@ def hdl_hash() -> str:
     return total.hexdigest()
 
 
-def _commit() -> str:
+def source_commit() -> str:
     """Return the commit, with ``-dirty`` if sources differ from it; ``unknown`` without git."""
     try:
         commit = _git("rev-parse", "HEAD")

@@ -13,8 +13,9 @@ from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import ARP, Ether
 from scapy.utils import rdpcap
 
+from control.recorder.reader import open_recording
 from proto.checks import Check
-from proto.events import OrderFlag, StateFlag
+from proto.events import EventKind, OrderFlag, StateFlag
 from tests.support.tcp_checks import checksums_are_good
 
 pytestmark = pytest.mark.e2e
@@ -82,12 +83,26 @@ def check_kill(report: dict, folder: Path) -> None:
     records = [json.loads(line) for line in
                (folder / "events.jsonl").read_text(encoding="utf-8").splitlines()]
     sent = [record for record in records if record["kind"] == "order_sent"]
+    check_recording(report, folder, sent)
     enters = [record for record in sent if not record["flags"] & OrderFlag.CANCEL]
     assert len(enters) == report["orders"]["entered"] < len(sent)
     assert {record["symbol"] for record in sent} == set(report["positions"])
     killed = next(number for number, record in enumerate(records)
                   if record["kind"] == "state" and record["flags"] & StateFlag.KILLED)
     assert not any(record in enters for record in records[killed:])
+
+
+def check_recording(report: dict, folder: Path, sent: list[dict]) -> None:
+    """Check that the Parquet files hold the same records."""
+    recording = open_recording(folder)
+    assert recording.closed and recording.dropped == 0
+    counts = {kind: recording.table(kind).num_rows for kind in EventKind}
+    assert counts[EventKind.TOP_OF_BOOK] == report["events"]["tops_of_book"]
+    assert sum(counts.values()) == (report["events"]["tops_of_book"]
+                                    + report["events"]["class_1"])
+    rows = recording.table(EventKind.ORDER_SENT).to_pylist()
+    for name in ("user_ref_num", "symbol", "cycle", "ingress_cycle", "price", "flags"):
+        assert [row[name] for row in rows] == [record[name] for record in sent]
 
 
 def check_latency(report: dict) -> None:
