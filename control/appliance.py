@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from control.books import BookLog
 from control.broker import EventBroker, decode_event
 from control.changes import Revision, WriterLease
 from control.device import Device, Transport
@@ -71,6 +72,8 @@ class Appliance:
         Event records.
     orders : OrderLog
         Orders, as the records tell them.
+    books : BookLog
+        Books, as the records tell them.
     """
 
     def __init__(self, device: Device, *, clock: Callable[[], float],
@@ -82,9 +85,11 @@ class Appliance:
         self.kill_reason = ""
         self.broker = EventBroker()
         self.orders = OrderLog()
+        self.books = BookLog()
         self._clock = clock
         self._heartbeat_s = heartbeat_s
         self._one = asyncio.Lock()
+        self._named: tuple[int, dict[int, WatchedSymbol]] = (0, {})    # as of which revision
 
     @property
     def transport(self) -> Transport:
@@ -119,6 +124,16 @@ class Appliance:
         blocks = await self.device.read_blocks("symbols", range(self.device.symbols))
         found = {index: symbol_of(index, registers) for index, registers in blocks.items()}
         return {index: symbol for index, symbol in found.items() if symbol is not None}
+
+    async def known(self) -> dict[int, WatchedSymbol]:
+        """Return what :meth:`watched` does, read again only after a change of the configuration.
+
+        For those who ask often; a locate that the appliance learns may be missing.
+        """
+        revision = self.revision.number
+        if self._named[0] != revision:
+            self._named = (revision, await self.watched())
+        return self._named[1]
 
     async def symbol(self, stock: str) -> WatchedSymbol:
         """Return the watched symbol of a stock.
@@ -231,11 +246,14 @@ class Appliance:
             return
         _LOG.warning("a new session with the appliance is open")
         self.broker.restart()
+        self.books.forget()
         self.revision.advance()
 
     async def _collect(self) -> None:
         async for record in self.transport.events():
             self.broker.publish(record)
-            if record[_KIND] != EventKind.TOP_OF_BOOK:
+            if record[_KIND] == EventKind.TOP_OF_BOOK:
+                self.books.take(record)
+            else:
                 event = decode_event(record)
                 self.orders.take(event.kind, event.fields)

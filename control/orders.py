@@ -1,6 +1,6 @@
 """Our orders as the event records tell them: the order log, apart from the appliance's own sums."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -8,8 +8,10 @@ from enum import StrEnum
 from proto.checks import failed_checks
 from proto.events import AnswerCode, EventKind, OrderFlag
 
-__all__ = ["LoggedOrder", "OrderLog", "OrderStatus"]
+__all__ = ["MOST_FILLS", "LoggedFill", "LoggedOrder", "OrderLog", "OrderStatus", "SymbolAccount"]
 
+#: Executions that are kept.
+MOST_FILLS = 1000
 _MOST_ORDERS = 100_000
 
 
@@ -68,6 +70,58 @@ class LoggedOrder:
     reason: int = 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class LoggedFill:
+    """An execution.
+
+    Attributes
+    ----------
+    user_ref_num, symbol_index : int
+        Number of its order; its symbol's book.
+    sell : bool
+        The order sells.
+    quantity, price_e4 : int
+        Shares, 1e-4 USD.
+    venue_ns : int
+        The venue's timestamp, ns since midnight.
+    """
+
+    user_ref_num: int
+    symbol_index: int
+    sell: bool
+    quantity: int
+    price_e4: int
+    venue_ns: int
+
+
+@dataclass
+class SymbolAccount:
+    """What executions of a symbol have left.
+
+    Attributes
+    ----------
+    position : int
+        Shares bought minus sold.
+    cash_e4, turnover_e4 : int
+        What sales brought minus what purchases cost; value of all executions; 1e-4 USD.
+    fills : int
+        Executions.
+    """
+
+    position: int = 0
+    cash_e4: int = 0
+    turnover_e4: int = 0
+    fills: int = 0
+
+    def take(self, fill: LoggedFill) -> None:
+        """Add an execution."""
+        value_e4 = fill.quantity * fill.price_e4
+        self.position += -fill.quantity if fill.sell else fill.quantity
+        self.cash_e4 += value_e4 if fill.sell else -value_e4
+        self.turnover_e4 += value_e4
+        self.fills += 1
+
+
 @dataclass
 class OrderLog:
     """All orders since the control plane began to listen.
@@ -76,12 +130,10 @@ class OrderLog:
     ----------
     orders : dict of int to LoggedOrder
         By UserRefNum, oldest first; finished ones are forgotten when there are too many.
-    positions : Counter
-        Shares bought minus sold, by symbol_index.
-    fills : int
-        Executions.
-    cash_e4, turnover_e4 : int
-        What sales brought minus what purchases cost; value of all executions; 1e-4 USD.
+    accounts : dict of int to SymbolAccount
+        What executions have left, by symbol_index.
+    latest_fills : deque of LoggedFill
+        The latest executions, oldest first.
     refusals : Counter
         Orders and cancels that failed a check, by its name in lower case; in a record of several
         refusals each check that any of them failed counts them all.
@@ -92,13 +144,21 @@ class OrderLog:
     """
 
     orders: dict[int, LoggedOrder] = field(default_factory=dict[int, LoggedOrder])
-    positions: Counter[int] = field(default_factory=Counter[int])
-    fills: int = 0
-    cash_e4: int = 0
-    turnover_e4: int = 0
+    accounts: dict[int, SymbolAccount] = field(default_factory=dict[int, SymbolAccount])
+    latest_fills: deque[LoggedFill] = field(
+        default_factory=lambda: deque[LoggedFill](maxlen=MOST_FILLS))
     refusals: Counter[str] = field(default_factory=Counter[str])
     refused: int = 0
     unexplained: int = 0
+
+    @property
+    def total(self) -> SymbolAccount:
+        """What all executions have left; its position adds shares of different symbols."""
+        accounts = self.accounts.values()
+        return SymbolAccount(position=sum(account.position for account in accounts),
+                             cash_e4=sum(account.cash_e4 for account in accounts),
+                             turnover_e4=sum(account.turnover_e4 for account in accounts),
+                             fills=sum(account.fills for account in accounts))
 
     def take(self, kind: str, fields: Mapping[str, int]) -> None:
         """Follow an event record, given its kind in lower case and its fields."""
@@ -143,7 +203,7 @@ class OrderLog:
             case AnswerCode.ACCEPTED:
                 order.status = OrderStatus.LIVE
             case AnswerCode.EXECUTED:
-                self._executed(order, quantity, fields["price"])
+                self._executed(order, fields)
             case AnswerCode.CANCELED:
                 order.open_quantity = max(0, order.open_quantity - quantity)
                 order.reason = fields["reason"]
@@ -157,14 +217,14 @@ class OrderLog:
             case _:
                 pass
 
-    def _executed(self, order: LoggedOrder, quantity: int, price_e4: int) -> None:
-        value_e4 = quantity * price_e4
-        order.executed_quantity += quantity
-        order.executed_value_e4 += value_e4
-        order.open_quantity = max(0, order.open_quantity - quantity)
+    def _executed(self, order: LoggedOrder, fields: Mapping[str, int]) -> None:
+        fill = LoggedFill(user_ref_num=order.user_ref_num, symbol_index=order.symbol_index,
+                          sell=order.sell, quantity=fields["quantity"], price_e4=fields["price"],
+                          venue_ns=fields["venue_ns"])
+        order.executed_quantity += fill.quantity
+        order.executed_value_e4 += fill.quantity * fill.price_e4
+        order.open_quantity = max(0, order.open_quantity - fill.quantity)
         if not order.open_quantity and order.status in (OrderStatus.SENT, OrderStatus.LIVE):
             order.status = OrderStatus.EXECUTED
-        self.positions[order.symbol_index] += -quantity if order.sell else quantity
-        self.fills += 1
-        self.cash_e4 += value_e4 if order.sell else -value_e4
-        self.turnover_e4 += value_e4
+        self.accounts.setdefault(order.symbol_index, SymbolAccount()).take(fill)
+        self.latest_fills.append(fill)

@@ -7,8 +7,8 @@ from decimal import Decimal, InvalidOperation
 from control.errors import wrong_field
 
 __all__ = [
-    "cycles_to_ns", "format_ipv4", "format_mac", "format_price", "parse_ipv4", "parse_mac",
-    "parse_price", "signed", "unsigned",
+    "cycles_to_ns", "dollars", "format_ipv4", "format_mac", "format_price", "parse_ipv4",
+    "parse_mac", "parse_price", "signed", "unsigned",
 ]
 
 _PRICE_SCALE = 4
@@ -40,6 +40,11 @@ def format_price(price_e4: int) -> str:
     while len(decimals) > 2 and decimals.endswith("0"):
         decimals = decimals[:-1]
     return f"{sign}{whole}.{decimals}"
+
+
+def dollars(value_e4: int) -> Decimal:
+    """Return an amount in 1e-4 USD as a decimal number of dollars, exactly."""
+    return Decimal(value_e4).scaleb(-_PRICE_SCALE)
 
 
 def parse_ipv4(text: str, field: str) -> int:

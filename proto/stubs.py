@@ -1,4 +1,4 @@
-"""Python stubs of the management service, importable as ``tickwire.v1``."""
+"""Python stubs of the management service, ``tickwire.v1``, and its client, ``tickwire.client``."""
 
 import subprocess
 import sys
@@ -11,6 +11,13 @@ _ROOT = Path(__file__).resolve().parent
 
 #: The descriptions that the stubs are made from.
 SOURCES = tuple(sorted((_ROOT / "tickwire" / "v1").glob("*.proto")))
+
+#: The client for programs, beside the stubs; it is written by hand elsewhere.
+_CLIENT = '''"""The client of the management service, see ``control.client``."""
+
+from control.client import *
+from control.client import __all__ as __all__
+'''
 
 
 def build_stubs(folder: Path | None = None) -> Path:
@@ -43,5 +50,6 @@ def build_stubs(folder: Path | None = None) -> Path:
     ], check=True, cwd=_ROOT, stdout=subprocess.DEVNULL)
     for part in (package.parent, package):
         (part / "__init__.py").touch()
-    (package / "py.typed").touch()
+        (part / "py.typed").touch()
+    (package.parent / "client.py").write_text(_CLIENT, encoding="utf-8")
     return package

@@ -27,6 +27,7 @@ async def set_symbol(appliance: Appliance, stock: str, tick_size_e4: int, locate
             if index not in watched:
                 await _clear_rows(appliance, index)
             await appliance.write_row(f"symbols[{index}]", registers)
+            appliance.books.forget(index)
     return symbol
 
 
@@ -48,6 +49,7 @@ async def remove_symbol(appliance: Appliance, stock: str, options: ChangeOptions
         if apply:
             await _clear_rows(appliance, symbol.index)
             await appliance.write_row(f"symbols[{symbol.index}]", {"enable": 0})
+            appliance.books.forget(symbol.index)
 
 
 async def _clear_rows(appliance: Appliance, index: int) -> None:

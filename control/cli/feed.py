@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from tickwire.v1 import feed_service_pb2, feed_service_pb2_grpc
 
-from control.cli.forms import given, noun
+from control.cli.forms import noun
 from control.cli.options import Invocation, asking, changing
 
 __all__ = ["feed"]
@@ -41,9 +41,8 @@ def feed_set(
         min=0, max=2**40 - 1, help="Silence of the feed after which no order leaves.")] = None,
 ) -> None:
     """Change settings of the stream."""
-    values, mask = given(enable=enable, group_ip=group, udp_port=port, session=session,
-                         next_sequence=next_sequence, cut_through=cut_through,
-                         timeout_ns=timeout_ns)
-    how.send(feed_service_pb2_grpc.FeedServiceStub, "UpdateFeed",
-             feed_service_pb2.UpdateFeedRequest(
-                  feed=feed_service_pb2.Feed(**values), update_mask=mask, change=how.change))
+    how.update(feed_service_pb2_grpc.FeedServiceStub, "UpdateFeed",
+               feed_service_pb2.UpdateFeedRequest, {
+                   "enable": enable, "group_ip": group, "udp_port": port, "session": session,
+                   "next_sequence": next_sequence, "cut_through": cut_through,
+                   "timeout_ns": timeout_ns})

@@ -1,14 +1,13 @@
 """Arguments that several nouns share."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from google.protobuf.field_mask_pb2 import FieldMask
 
-from control.errors import ControlError, Reason, wrong_field
+from control.errors import wrong_field
 from control.units import parse_price
 
-__all__ = ["SymbolArgument", "dollars", "given", "natural", "noun"]
+__all__ = ["SymbolArgument", "dollars", "natural", "noun"]
 
 SymbolArgument = Annotated[str, typer.Argument(metavar="SYMBOL", help="Such as AAPL@XNAS.")]
 
@@ -16,20 +15,6 @@ SymbolArgument = Annotated[str, typer.Argument(metavar="SYMBOL", help="Such as A
 def noun(text: str) -> typer.Typer:
     """Return a group of commands."""
     return typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=text)
-
-
-def given(**options: Any) -> tuple[dict[str, Any], FieldMask]:
-    """Return the options that were given, and the mask that names them.
-
-    Raises
-    ------
-    ControlError
-        INVALID_FIELD if none was.
-    """
-    found = {name: value for name, value in options.items() if value is not None}
-    if not found:
-        raise ControlError(Reason.INVALID_FIELD, "give at least one setting; see --help")
-    return found, FieldMask(paths=list(found))
 
 
 def dollars(text: str | None, option: str) -> int | None:

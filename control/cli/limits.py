@@ -3,11 +3,11 @@
 from typing import Annotated
 
 import typer
-from google.protobuf.field_mask_pb2 import FieldMask
 from tickwire.v1 import limits_service_pb2, limits_service_pb2_grpc
 
-from control.cli.forms import SymbolArgument, dollars, given, natural, noun
+from control.cli.forms import SymbolArgument, dollars, natural, noun
 from control.cli.options import Invocation, asking, changing
+from control.client.changes import WHOLE_LIMITS
 from control.errors import wrong_field
 from control.units import parse_price
 
@@ -48,19 +48,16 @@ def limits_set(
                                                     help="Let no order pass.")] = None,
 ) -> None:
     """Set limits of a symbol."""
-    values, mask = given(
-        maximum_quantity=natural(quantity, "quantity"), maximum_value_e4=_money(value, "value"),
-        collar_fraction=_percent(collar), collar_minimum_e4=_money(collar_minimum,
-                                                                   "collar-minimum", 2**32),
-        maximum_long=natural(long, "long"), maximum_short=natural(short, "short"),
-        maximum_open_orders=natural(open_orders, "open-orders"), restricted=restricted)
-    full = {field.name for field in limits_service_pb2.Limits.DESCRIPTOR.fields}
-    if values.keys() >= full - {"symbol", "restricted", "version"}:
-        mask = FieldMask()
-    how.send(limits_service_pb2_grpc.LimitsServiceStub, "UpdateLimits",
-             limits_service_pb2.UpdateLimitsRequest(
-                 limits=limits_service_pb2.Limits(symbol=symbol, **values),
-                 update_mask=mask, change=how.change))
+    how.update(limits_service_pb2_grpc.LimitsServiceStub, "UpdateLimits",
+               limits_service_pb2.UpdateLimitsRequest, {
+                   "maximum_quantity": natural(quantity, "quantity"),
+                   "maximum_value_e4": _money(value, "value"),
+                   "collar_fraction": _percent(collar),
+                   "collar_minimum_e4": _money(collar_minimum, "collar-minimum", 2**32),
+                   "maximum_long": natural(long, "long"), "maximum_short": natural(short, "short"),
+                   "maximum_open_orders": natural(open_orders, "open-orders"),
+                   "restricted": restricted,
+               }, whole=WHOLE_LIMITS, symbol=symbol)
 
 
 def _money(text: str | None, option: str, limit: int = 2**64) -> int | None:
@@ -118,6 +115,4 @@ def limits_session(
     if all(value is None for value in wanted.values()):
         how.send(stub, "GetSessionLimits", limits_service_pb2.GetSessionLimitsRequest())
         return
-    values, mask = given(**wanted)
-    how.send(stub, "UpdateSessionLimits", limits_service_pb2.UpdateSessionLimitsRequest(
-         limits=limits_service_pb2.SessionLimits(**values), update_mask=mask, change=how.change))
+    how.update(stub, "UpdateSessionLimits", limits_service_pb2.UpdateSessionLimitsRequest, wanted)

@@ -1,7 +1,7 @@
 """Options that every command has, added to its function by a decorator."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from typing import Annotated, Any, Concatenate, ParamSpec
@@ -11,15 +11,10 @@ import typer
 from google.protobuf.message import Message
 from tickwire.v1 import types_pb2
 
-from control.cli.environment import (
-    DEFAULT_SERVER,
-    Environment,
-    Output,
-    call,
-    emit,
-    environment_of,
-    stream,
-)
+from control.cli.environment import Environment, Output, emit, environment_of
+from control.client.appliance import Appliance
+from control.client.changes import Changing, update_request
+from control.client.connection import DEFAULT_SERVER, Connection
 
 __all__ = ["Invocation", "asking", "changing"]
 
@@ -76,20 +71,56 @@ class Invocation:
         return environment_of(self.context)
 
     @property
-    def change(self) -> types_pb2.Change:
-        """How a request wants its change to be made."""
-        return types_pb2.Change(expected_revision=self.expected, validate_only=self.dry_run)
+    def changing(self) -> Changing:
+        """How something is to be changed."""
+        return Changing(expected_revision=self.expected, dry_run=self.dry_run,
+                        take_over=self.take_over)
 
-    def send(self, stub: Callable[[grpc.Channel], Any], method: str, request: Message) -> None:
-        """Call a method of the management service and print its answer.
+    @property
+    def change(self) -> types_pb2.Change:
+        """The same, for a request."""
+        return self.changing.message
+
+    def connect(self) -> Connection:
+        """Return a connection to the service.
+
+        Raises
+        ------
+        ControlError
+            INVALID_FIELD if the files for TLS cannot be had.
+        """
+        return Connection.from_variables(self.environment.variables, self.server)
+
+    def appliance(self) -> Appliance:
+        """Return the client of the service; see :meth:`connect`."""
+        return Appliance(connection=self.connect())
+
+    def ask(self, stub: Callable[[grpc.Channel], Any], method: str, request: Message) -> Any:
+        """Call a method of the management service and return its answer.
 
         Raises
         ------
         ControlError
             What the server said, or DEVICE_UNREACHABLE without one.
         """
-        self.show(call(self.context, self.server, stub, method, request,
-                       take_over=self.take_over))
+        with self.connect() as connection:
+            return connection.call(stub, method, request, take_over=self.take_over)
+
+    def send(self, stub: Callable[[grpc.Channel], Any], method: str, request: Message) -> None:
+        """Print the answer of a method; see :meth:`ask`."""
+        self.show(self.ask(stub, method, request))
+
+    def update(self, stub: Callable[[grpc.Channel], Any], method: str, request: type[Message],
+               values: Mapping[str, Any], *, whole: Collection[str] | None = None,
+               **key: str) -> None:
+        """Change the settings that were given and print the answer; see :func:`update_request`.
+
+        Raises
+        ------
+        ControlError
+            INVALID_FIELD if nothing was given; as :meth:`send`.
+        """
+        self.send(stub, method, update_request(request, values, self.changing, whole=whole, **key))
 
     def follow(self, stub: Callable[[grpc.Channel], Any], method: str, request: Message,
                take: Callable[[Any], bool]) -> None:
@@ -100,7 +131,10 @@ class Invocation:
         ControlError
             As :meth:`send`.
         """
-        stream(self.context, self.server, stub, method, request, take)
+        with self.connect() as connection, connection.stream(stub, method, request) as answers:
+            for answer in answers:
+                if not take(answer):
+                    return
 
     def show(self, answer: Any) -> None:
         """Print an answer."""
@@ -123,6 +157,7 @@ def _with_options(function: Callable[..., None], options: dict[str, tuple[Any, A
     @wraps(function)
     def command(context: typer.Context, **given: Any) -> None:
         common = {name: given.pop(name) for name in options}
+        environment_of(context).output = common["output"]
         function(Invocation(context=context, **common), **given)
 
     # Typer reads a command's options from its signature.

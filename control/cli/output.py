@@ -7,6 +7,7 @@ from typing import Any, cast
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+from control.client.changes import short_name
 from control.units import format_price
 
 __all__ = ["plain", "render_json", "render_text"]
@@ -41,9 +42,8 @@ def _value(field: FieldDescriptor, value: Any) -> Any:
     if isinstance(value, bytes):
         return value.hex()
     if field.enum_type is not None:
-        names = field.enum_type.values_by_number
-        common = names[0].name.removesuffix("UNSPECIFIED")
-        return names[value].name.removeprefix(common).lower() if value in names else value
+        known = value in field.enum_type.values_by_number
+        return short_name(field.enum_type, value) if known else value
     return value
 
 

@@ -17,7 +17,6 @@ from tickwire.v1 import (
     telemetry_service_pb2_grpc,
 )
 
-from control.cli.environment import call
 from control.cli.options import Invocation, asking
 from control.recorder.origin import Origin
 from control.recorder.writer import Recorder
@@ -46,8 +45,8 @@ def record(
         min=0.1, max=3600, help="Complete a file when its first record is so old.")] = 30.0,
 ) -> None:
     """Record until told to end."""
-    answer = cast(status_service_pb2.GetStatusResponse, call(
-        how.context, how.server, status_service_pb2_grpc.StatusServiceStub, "GetStatus",
+    answer = cast(status_service_pb2.GetStatusResponse, how.ask(
+        status_service_pb2_grpc.StatusServiceStub, "GetStatus",
         status_service_pb2.GetStatusRequest()))
     origin = Origin(version=answer.status.version, map_hash=answer.status.map_hash,
                     core_hz=answer.status.core_hz,

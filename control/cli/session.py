@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from tickwire.v1 import session_service_pb2, session_service_pb2_grpc
 
-from control.cli.forms import given, noun
+from control.cli.forms import noun
 from control.cli.options import Invocation, asking, changing
 
 __all__ = ["session"]
@@ -47,15 +47,14 @@ def session_set(
         min=1, max=2**32 - 1, help="UserRefNum of the next order.")] = None,
 ) -> None:
     """Change settings of the session."""
-    values, mask = given(
-        local_mac=local_mac, local_ip=local_ip, local_port=local_port, peer_ip=peer_ip,
-        peer_port=peer_port, gateway_ip=gateway_ip, next_hop_mac=next_hop_mac, username=username,
-        requested_session=requested_session, sequence=sequence, user_ref_num=user_ref_num,
-        password=how.environment.variables.get("TICKWIRE_PASSWORD"))
-    how.send(session_service_pb2_grpc.SessionServiceStub, "UpdateSession",
-             session_service_pb2.UpdateSessionRequest(
-                 session=session_service_pb2.Session(**values),
-                 update_mask=mask, change=how.change))
+    how.update(session_service_pb2_grpc.SessionServiceStub, "UpdateSession",
+               session_service_pb2.UpdateSessionRequest, {
+                   "local_mac": local_mac, "local_ip": local_ip, "local_port": local_port,
+                   "peer_ip": peer_ip, "peer_port": peer_port, "gateway_ip": gateway_ip,
+                   "next_hop_mac": next_hop_mac, "username": username,
+                   "requested_session": requested_session, "sequence": sequence,
+                   "user_ref_num": user_ref_num,
+                   "password": how.environment.variables.get("TICKWIRE_PASSWORD")})
 
 
 @session.command("up", help="Example: tickwire session up --timeout-ms 2000\n\nConnect, log in, "

@@ -3,9 +3,9 @@
 from typing import Annotated
 
 import typer
-from tickwire.v1 import strategy_service_pb2, strategy_service_pb2_grpc, types_pb2
+from tickwire.v1 import strategy_service_pb2, strategy_service_pb2_grpc
 
-from control.cli.forms import SymbolArgument, dollars, given, natural, noun
+from control.cli.forms import SymbolArgument, dollars, natural, noun
 from control.cli.options import Invocation, asking, changing
 from control.errors import wrong_field
 
@@ -49,22 +49,17 @@ def strategy_set(
                                                 help="Make orders.")] = None,
 ) -> None:
     """Set parameters of a symbol."""
-    values, mask = given(
-        buy_threshold=_score(buy, "buy"), sell_threshold=_score(sell, "sell"),
-        cancel_buy_threshold=_score(cancel_buy, "cancel-buy"),
-        cancel_sell_threshold=_score(cancel_sell, "cancel-sell"),
-        quantity=natural(quantity, "quantity"), offset_e4=_score(dollars(offset, "offset"),
-                                                                  "offset"),
-        cooldown_ns=natural(cooldown_ns, "cooldown-ns"), enable=enable,
-        price_reference=None if near is None else (
-            strategy_service_pb2.PRICE_REFERENCE_NEAR if near
-            else strategy_service_pb2.PRICE_REFERENCE_FAR),
-        time_in_force=None if day is None else (
-            types_pb2.TIME_IN_FORCE_DAY if day else types_pb2.TIME_IN_FORCE_IOC))
-    how.send(strategy_service_pb2_grpc.StrategyServiceStub, "UpdateStrategy",
-             strategy_service_pb2.UpdateStrategyRequest(
-                 strategy=strategy_service_pb2.Strategy(symbol=symbol, **values),
-                 update_mask=mask, change=how.change))
+    how.update(strategy_service_pb2_grpc.StrategyServiceStub, "UpdateStrategy",
+               strategy_service_pb2.UpdateStrategyRequest, {
+                   "buy_threshold": _score(buy, "buy"), "sell_threshold": _score(sell, "sell"),
+                   "cancel_buy_threshold": _score(cancel_buy, "cancel-buy"),
+                   "cancel_sell_threshold": _score(cancel_sell, "cancel-sell"),
+                   "quantity": natural(quantity, "quantity"),
+                   "offset_e4": _score(dollars(offset, "offset"), "offset"),
+                   "cooldown_ns": natural(cooldown_ns, "cooldown-ns"), "enable": enable,
+                   "price_reference": None if near is None else "near" if near else "far",
+                   "time_in_force": None if day is None else "day" if day else "ioc",
+               }, symbol=symbol)
 
 
 def _score(value: int | None, option: str) -> int | None:

@@ -9,15 +9,12 @@ from tickwire.v1 import types_pb2
 
 from control.appliance import ChangeOptions
 from control.errors import wrong_field
+from control.metadata import TAKE_OVER_KEY, WRITER_KEY
 
-__all__ = ["TAKE_OVER_KEY", "WRITER_KEY", "Context", "merged", "options", "within"]
+__all__ = ["Context", "merged", "options", "within"]
 
 #: Call of a servicer's method.
 Context = aio.ServicerContext[Any, Any]
-
-#: Metadata of a call: who changes something, and "1" to take over from another.
-WRITER_KEY = "tickwire-writer"
-TAKE_OVER_KEY = "tickwire-take-over"
 
 _M = TypeVar("_M", bound=Message)
 

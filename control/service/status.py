@@ -1,4 +1,4 @@
-"""Errors as google.rpc.Status: made by the server, read by the client."""
+"""Errors as google.rpc.Status, made by the server; :mod:`control.client.failures` reads them."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, cast
@@ -9,23 +9,10 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, PreconditionFail
 from google.rpc.status_pb2 import Status
 from grpc import aio
 
-from control.errors import DOMAIN, ControlError, Reason
+from control.errors import DOMAIN, ControlError
+from control.metadata import DETAILS_KEY
 
-__all__ = ["DETAILS_KEY", "ErrorInterceptor", "error_of_call", "status_of_error"]
-
-#: Metadata that holds the serialised google.rpc.Status.
-DETAILS_KEY = "grpc-status-details-bin"
-
-
-#: What parts of messages of gRPC mean, for people.
-_HINTS = {
-    "CERTIFICATE_VERIFY_FAILED": "its certificate is not of the authority in "
-                                 "TICKWIRE_TLS_AUTHORITY",
-    "Hostname Verification": "its certificate is for another address",
-    "WRONG_VERSION_NUMBER": "it speaks without TLS, and TICKWIRE_TLS_* ask for it",
-    "Socket closed": "it has closed the connection; does it ask for TLS, and for a certificate of "
-                     "another authority than in TICKWIRE_TLS_CERTIFICATE?",
-}
+__all__ = ["ErrorInterceptor", "status_of_error"]
 
 
 def status_of_error(error: ControlError) -> Status:
@@ -57,23 +44,6 @@ def status_of_error(error: ControlError) -> Status:
 
 def _number(code: grpc.StatusCode) -> int:
     return cast(tuple[int, str], code.value)[0]
-
-
-def error_of_call(error: grpc.Call) -> ControlError:
-    """Return the error that a server has told, or what stands for one that it has not."""
-    for key, value in error.trailing_metadata() or ():
-        if key == DETAILS_KEY and isinstance(value, bytes):
-            for detail in Status.FromString(value).details:
-                info = ErrorInfo()
-                if detail.Unpack(info) and info.reason in Reason.__members__:
-                    return ControlError(Reason[info.reason], error.details() or "",
-                                        metadata=info.metadata)
-    message = error.details() or error.code().name
-    if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
-        hint = next((hint for part, hint in _HINTS.items() if part in message), "")
-        return ControlError(Reason.DEVICE_UNREACHABLE,
-                            f"the server does not answer: {hint or message}")
-    return ControlError(Reason.INTERNAL, message)
 
 
 _Behaviour = Callable[[Any, Any], Any]

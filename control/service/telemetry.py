@@ -8,11 +8,13 @@ from tickwire.v1 import telemetry_service_pb2_grpc as pb_grpc
 
 from control.actions import readings
 from control.appliance import Appliance
+from control.books import Level
 from control.broker import DecodedEvent, decode_event
 from control.errors import wrong_field
 from control.latency import percentiles
-from control.orders import LoggedOrder
+from control.orders import MOST_FILLS, LoggedFill, LoggedOrder
 from control.service.requests import Context, within
+from control.symbols import WatchedSymbol, find, parse_name
 from control.units import cycles_to_ns
 from proto.events import EventKind
 
@@ -20,10 +22,11 @@ __all__ = ["TelemetryServicer"]
 
 _MOST_EVENTS = 256
 _MOST_ORDERS = 1000
+_FILLS = 100
 
 
 class TelemetryServicer(pb_grpc.TelemetryServiceServicer):
-    """Reads counters, latencies, positions and event records."""
+    """Reads counters, latencies, positions, books and event records."""
 
     def __init__(self, appliance: Appliance) -> None:
         self._appliance = appliance
@@ -59,17 +62,43 @@ class TelemetryServicer(pb_grpc.TelemetryServiceServicer):
                          context: Context) -> pb.ListOrdersResponse:
         limit = within("limit", request.limit, 1, _MOST_ORDERS, _MOST_ORDERS)
         log = self._appliance.orders
-        names = {index: symbol.name
-                 for index, symbol in (await self._appliance.watched()).items()}
+        names, total = await self._names(), log.total
         chosen = list(log.open_orders() if request.open else log.orders.values())[-limit:]
         return pb.ListOrdersResponse(
             orders=[_encode_order(order, names) for order in chosen],
-            positions=[pb.LoggedPosition(symbol=names.get(index, str(index)), position=shares)
-                       for index, shares in sorted(log.positions.items()) if shares],
+            positions=[pb.LoggedPosition(symbol=names.get(index, str(index)), **asdict(account))
+                       for index, account in sorted(log.accounts.items())],
             refusals=[pb.Refusals(check=check, count=count)
                       for check, count in sorted(log.refusals.items())],
-            total=len(log.orders), refused=log.refused, cash_e4=log.cash_e4,
-            turnover_e4=log.turnover_e4, unexplained=log.unexplained, fills=log.fills)
+            total=len(log.orders), refused=log.refused, cash_e4=total.cash_e4,
+            turnover_e4=total.turnover_e4, unexplained=log.unexplained, fills=total.fills)
+
+    async def ListFills(self, request: pb.ListFillsRequest,
+                        context: Context) -> pb.ListFillsResponse:
+        limit = within("limit", request.limit, 1, MOST_FILLS, _FILLS)
+        log, names = self._appliance.orders, await self._names()
+        return pb.ListFillsResponse(
+            fills=[_encode_fill(fill, names) for fill in list(log.latest_fills)[-limit:]],
+            total=log.total.fills)
+
+    async def ListBooks(self, request: pb.ListBooksRequest,
+                        context: Context) -> pb.ListBooksResponse:
+        watched = await self._appliance.known()
+        chosen = ([find(watched, parse_name(name, "symbols")) for name in request.symbols]
+                  or watched.values())
+        return pb.ListBooksResponse(books=[self._book(symbol) for symbol in chosen])
+
+    async def _names(self) -> dict[int, str]:
+        return {index: symbol.name for index, symbol in (await self._appliance.known()).items()}
+
+    def _book(self, symbol: WatchedSymbol) -> pb.Book:
+        view = self._appliance.books.view(symbol.index)
+        if view is None:
+            return pb.Book(symbol=symbol.name, tick_size_e4=symbol.tick_size_e4)
+        return pb.Book(symbol=symbol.name, known=True, states=view.states,
+                       bids=map(_encode_level, view.bids), asks=map(_encode_level, view.asks),
+                       ts_ns=view.ts_ns, feed_sequence=view.feed_sequence,
+                       tick_size_e4=symbol.tick_size_e4)
 
     async def WatchEvents(self, request: pb.WatchEventsRequest,
                           context: Context) -> AsyncIterator[pb.WatchEventsResponse]:
@@ -80,12 +109,8 @@ class TelemetryServicer(pb_grpc.TelemetryServiceServicer):
         with self._appliance.broker.subscribe() as subscription:
             yield pb.WatchEventsResponse(sequence=0)
             sequence = 0
-            names: dict[int, str] = {}
-            named_at = -1
             async for dropped, records in subscription.batches():
-                if named_at != (named_at := self._appliance.revision.number):
-                    names = {index: symbol.name
-                             for index, symbol in (await self._appliance.watched()).items()}
+                names = await self._names()
                 events = [event for event in map(decode_event, records)
                           if not request.kinds or event.kind in request.kinds]
                 for start in range(0, max(len(events), bool(dropped)), _MOST_EVENTS):
@@ -105,6 +130,16 @@ def _encode_order(order: LoggedOrder, names: dict[int, str]) -> pb.Order:
     values = asdict(order)
     index = values.pop("symbol_index")
     return pb.Order(symbol=names.get(index, str(index)), **values)
+
+
+def _encode_fill(fill: LoggedFill, names: dict[int, str]) -> pb.Fill:
+    values = asdict(fill)
+    index = values.pop("symbol_index")
+    return pb.Fill(symbol=names.get(index, str(index)), **values)
+
+
+def _encode_level(level: Level) -> pb.BookLevel:
+    return pb.BookLevel(price_e4=level.price_e4, quantity=level.quantity, orders=level.orders)
 
 
 def _encode_event(event: DecodedEvent, names: dict[int, str]) -> pb.Event:

@@ -428,7 +428,9 @@ def test_the_order_log_follows_the_records(plant):
     assert (first["reason"], first["latency_cycles"], first["epoch"]) == (ord("I"), 17, 3)
     assert (second["sell"], second["day"], second["cancel_sent"]) == (True, True, True)
     assert second["open_quantity"] == 40 and second["symbol"] == "AAPL@XNAS"
-    assert log["positions"] == [{"symbol": "AAPL@XNAS", "position": 50}]
+    assert log["positions"] == [{
+        "symbol": "AAPL@XNAS", "position": 50, "cash_e4": log["cash_e4"],
+        "turnover_e4": log["turnover_e4"], "fills": 2}]
     assert log["cash_e4"] == 10 * 1_000_200 - 60 * 999_900
     assert log["turnover_e4"] == 10 * 1_000_200 + 60 * 999_900
     assert log["refusals"] == [{"check": "collar", "count": 3}, {"check": "killed", "count": 3}]

@@ -22,9 +22,10 @@ from tickwire.v1 import (
     symbol_service_pb2_grpc,
 )
 
+from control.client.failures import error_of_call
 from control.errors import ControlError, Reason
 from control.server import SERVICES, TlsFiles, is_loopback, make_server
-from control.service.status import error_of_call, status_of_error
+from control.service.status import status_of_error
 from proto.stubs import SOURCES, build_stubs
 from tests.unit.control.plant import running_plant
 
