@@ -89,8 +89,8 @@ def _run(options: argparse.Namespace) -> ExitStatus:
     for failure in (found := failures(report)):
         _tell(f"error: {failure}")
     _tell(f"hash of events  {report['events_sha256']}\n"
-          f"written         {options.folder}/report.json, events/*/*.parquet, events.jsonl, "
-          f"orders.pcap, model.json")
+          f"written         {options.folder}/report.html (open it in a browser), report.json, "
+          f"events/*/*.parquet,\n                events.jsonl, orders.pcap, model.json")
     if found:
         return ExitStatus.FAILED
     _tell(f"\nNow try:\n"

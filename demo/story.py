@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from control.analysis.run import analyse
 from control.recorder.origin import Origin
+from control.recorder.reader import open_recording
 from control.recorder.writer import MANIFEST, Recorder
+from control.report.page import render_page
 from demo.desk import Desk
 from demo.errors import DemoError
 from demo.events import EventLog, events_hash, orders_after_kill
@@ -63,7 +66,7 @@ class DemoSettings:
 
 
 def play(settings: DemoSettings, tell: Callable[[str], None]) -> dict[str, Any]:
-    """Play the demo; return its report, which is also in ``report.json``.
+    """Play the demo; return its report, also in ``report.json`` and with plots ``report.html``.
 
     Raises
     ------
@@ -84,6 +87,9 @@ def play(settings: DemoSettings, tell: Callable[[str], None]) -> dict[str, Any]:
         report = _play(settings, say, show)
     report["wall_seconds"] = round(time.monotonic() - began, 1)
     (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    page = render_page(analyse(open_recording(folder)), report=report,
+                       title=f"Tickwire demo, seed {settings.seed}")
+    (folder / "report.html").write_text(page, encoding="utf-8")
     say("all processes have ended")
     return report
 
@@ -122,6 +128,8 @@ def _play(settings: DemoSettings, say: Callable[[str], None],
         events={"class_1": len(log.records), "tops_of_book": log.top_records,
                 "dropped": log.dropped, "lost": readings.status["status"]["events_lost"]},
         orders_after_kill=orders_after_kill(log.records),
+        strategy={"threshold": trading.threshold, "quantity": trading.quantity,
+                  "position": trading.position},
         kill_causes=readings.status["status"]["kill_causes"],
         frames_sha256=final["digest"],
         events_sha256=events_hash(log.records, final["digest"]))

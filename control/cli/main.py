@@ -13,6 +13,7 @@ from control.cli.model import model
 from control.cli.operation import add_to
 from control.cli.record import RECORD_HELP, record
 from control.cli.replay import REPLAY_HELP, replay
+from control.cli.report import REPORT_HELP, report
 from control.cli.serve import SERVE_HELP, serve
 from control.cli.session import session
 from control.cli.strategy import strategy
@@ -37,6 +38,7 @@ def root() -> None:
 
 app.command(help=REPLAY_HELP)(replay)
 app.command(help=RECORD_HELP)(record)
+app.command(help=REPORT_HELP)(report)
 app.command(help=SERVE_HELP)(serve)
 add_to(app)
 app.add_typer(symbols, name="symbols")

@@ -13,7 +13,9 @@ from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import ARP, Ether
 from scapy.utils import rdpcap
 
+from control.analysis.run import analyse, summary
 from control.recorder.reader import open_recording
+from control.report.words import amount
 from proto.checks import Check
 from proto.events import EventKind, OrderFlag, StateFlag
 from tests.support.tcp_checks import checksums_are_good
@@ -50,6 +52,7 @@ def test_a_demo_twice_and_another_one(tmp_path):
         check_kill(report, folder)
         check_latency(report)
         check_frames(report, folder)
+        check_analysis(report, folder)
 
 
 def check_same(first: dict, second: dict) -> None:
@@ -103,6 +106,22 @@ def check_recording(report: dict, folder: Path, sent: list[dict]) -> None:
     rows = recording.table(EventKind.ORDER_SENT).to_pylist()
     for name in ("user_ref_num", "symbol", "cycle", "ingress_cycle", "price", "flags"):
         assert [row[name] for row in rows] == [record[name] for record in sent]
+
+
+def check_analysis(report: dict, folder: Path) -> None:
+    """Check that the records alone give the numbers of the report, and that the page has them."""
+    found = summary(analyse(open_recording(folder)))
+    assert found["orders"] == report["orders"]["entered"]
+    assert found["cancels"] == report["signals"]["cancels"]
+    assert found["refused"] == report["signals"]["refused"]
+    assert (found["fills"], found["shares"]) == (report["fills"]["count"],
+                                                 report["fills"]["shares"])
+    for name in ("positions", "cash_e4", "profit_e4", "refusals"):
+        assert found[name] == report[name], name
+    assert list(found["latency_cycles"].values()) == [
+        row["cycles"] for row in report["tick_to_trade"]["percentiles"]]
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert amount(report["profit_e4"], sign=True) in page and "DIFFERENT" not in page
 
 
 def check_latency(report: dict) -> None:
