@@ -162,9 +162,22 @@ class TcpConnection(wiring.Component):
         self._retries = Signal(4)
         self._rto = Signal(_RTO_BITS)
         self._edge = Signal(32, reset_less=True)    # first number past the peer's window
+        self._new_edge = Signal(32, reset_less=True)    # what the segment says
+        self._last_update = Signal(32, reset_less=True) # sequence number of the one that set it
         self._restart = Signal()                    # of the timer
         self._outstanding = Signal()
         self._met = Signal()                        # a peer's address has been known
+        # Bytes of the segment past those that have come before.
+        self._reach = Signal(signed(32), reset_less=True)
+
+        # Pulses by which the wide registers are loaded, see :meth:`_load`.
+        self._expired = Signal()        # all retransmissions are used up
+        self._refused = Signal()        # a segment is answered by RST
+        self._aborted = Signal()
+        self._progress = Signal()       # something was acknowledged, or the connection begins
+        self._take_acknowledged = Signal()
+        self._take_edge = Signal()
+        self._begin_recovery = Signal()
 
         m.d.comb += [
             self.resolve.eq(state != TcpState.CLOSED),
@@ -188,7 +201,26 @@ class TcpConnection(wiring.Component):
         self._keep_time(m)
         self._receive(m)
         self._steer(m)
+        self._load(m)
         return m
+
+    def _load(self, m):
+        """Load the wide registers, from one place each; the receiver's edge is its own."""
+        segment = self.segment
+        with m.If(self._take_acknowledged):
+            m.d.sync += self.acknowledged.eq(segment.acknowledgment)
+        with m.If(self._take_edge):
+            m.d.sync += [self._edge.eq(self._new_edge), self._last_update.eq(segment.sequence)]
+        with m.If(self._progress):
+            m.d.sync += [self._retries.eq(0), self._rto.eq(self.cfg_retransmit_ns)]
+        with m.If(self._begin_recovery):
+            m.d.sync += self._recover.eq(self.next_sequence)
+        with m.If(self._expired | self._refused | self._aborted):
+            m.d.sync += [
+                self._want_rst.eq(1), self._rst_ack.eq(self._aborted | ~self._refused),
+                self._rst_sequence.eq(Mux(self._refused & ~self._aborted, segment.acknowledgment,
+                                          self.next_sequence)),
+            ]
 
     def _leave(self, m, reason):
         """Forget the connection."""
@@ -208,36 +240,45 @@ class TcpConnection(wiring.Component):
         m.d.comb += segment.sequence.eq(Mux(with_next, self.next_sequence, held))
         again = self._want_again & (self.oldest_valid | (self.ring_empty & self._fin_sent))
 
-        def pick(kind, flags, *, sequence=None, source=PayloadSource.NONE, length=0):
+        # Sequence numbers other than SND.NXT; a probe has the one before the first of SYN.
+        probing = Signal()
+        others = [self._rst_sequence, (self.acknowledged - probing)[:32], self.oldest_sequence,
+                  fin_sequence]
+        of_rst, of_acknowledged, of_oldest, of_fin = range(4)
+        which = Signal(2)
+
+        def pick(kind, flags, *, other=None, source=PayloadSource.NONE, length=0):
             m.d.sync += [offer.eq(kind), segment.flags.eq(flags), segment.source.eq(source),
-                         segment.length.eq(length), with_next.eq(sequence is None)]
-            if sequence is not None:
-                m.d.sync += held.eq(sequence)
+                         segment.length.eq(length), with_next.eq(other is None)]
+            if other is not None:
+                m.d.comb += which.eq(other)
             m.next = "OFFER"
 
         m.d.sync += [self.stat_retransmitted.eq(0), self.stat_probed.eq(0)]
         with m.FSM(name="sender"):
             with m.State("PICK"):
+                m.d.sync += held.eq(Array(others)[which])
                 with m.If(self._want_rst):
                     pick(_Offer.RST, Mux(self._rst_ack, _RST | _ACK, _RST),
-                         sequence=self._rst_sequence)
+                         other=of_rst)
                 with m.Elif(self._want_syn):
-                    pick(_Offer.SYN, _SYN, sequence=self.acknowledged,
+                    pick(_Offer.SYN, _SYN, other=of_acknowledged,
                          source=PayloadSource.MAXIMUM_SEGMENT_SIZE, length=4)
                 with m.Elif(again):
                     with m.If(self.oldest_valid):
                         m.d.comb += self.select.eq(1)
-                        pick(_Offer.RING, _PSH | _ACK, sequence=self.oldest_sequence,
+                        pick(_Offer.RING, _PSH | _ACK, other=of_oldest,
                              source=PayloadSource.RING, length=self.oldest_length)
                     with m.Else():
-                        pick(_Offer.FIN_AGAIN, _FIN | _ACK, sequence=fin_sequence)
+                        pick(_Offer.FIN_AGAIN, _FIN | _ACK, other=of_fin)
                 with m.Elif(self.staged.valid & self.can_send):
                     pick(_Offer.STAGED, _PSH | _ACK, source=PayloadSource.STAGED,
                          length=self.staged.p)
                 with m.Elif(self._want_fin):
                     pick(_Offer.FIN, _FIN | _ACK)
                 with m.Elif(self._want_probe):
-                    pick(_Offer.PROBE, _ACK, sequence=(self.acknowledged - 1)[:32])
+                    m.d.comb += probing.eq(1)
+                    pick(_Offer.PROBE, _ACK, other=of_acknowledged)
                 with m.Elif(self._want_ack):
                     pick(_Offer.ACK, _ACK)
             with m.State("OFFER"):
@@ -297,14 +338,13 @@ class TcpConnection(wiring.Component):
             with m.If(~self._rto[-1]):
                 m.d.sync += self._rto.eq(self._rto << 1)
             with m.If(self._retries == self.cfg_retries):
-                m.d.sync += [self._want_rst.eq(1), self._rst_ack.eq(1),
-                             self._rst_sequence.eq(self.next_sequence)]
+                m.d.comb += self._expired.eq(1)
                 self._leave(m, CloseReason.TIMEOUT)
             with m.Elif(state == TcpState.SYN_SENT):
                 m.d.sync += self._want_syn.eq(1)
             with m.Elif(outstanding):
-                m.d.sync += [self._want_again.eq(1), self._recovering.eq(1),
-                             self._recover.eq(self.next_sequence)]
+                m.d.comb += self._begin_recovery.eq(1)
+                m.d.sync += [self._want_again.eq(1), self._recovering.eq(1)]
             with m.Else():
                 m.d.sync += self._want_probe.eq(1)
         with m.If(waited & (blank == 0)
@@ -317,6 +357,10 @@ class TcpConnection(wiring.Component):
         flags = segment.flags
         fin, syn, rst, ack = ((flags & flag).any() for flag in (_FIN, _SYN, _RST, _ACK))
 
+        # RCV.NXT once a segment is taken, SYN and FIN count as one; the carry goes in below bit 0.
+        opening = state == TcpState.SYN_SENT
+        expected = (Cat(C(1, 1), Mux(opening, segment.sequence, self.acknowledgment))
+                    + Cat(opening | fin, Mux(opening, 0, self._reach)))[1:33]
         def difference(minuend, subtrahend, name):
             value = Signal(signed(32), name=name, reset_less=True)
             m.d.sync += value.eq(minuend - subtrahend)
@@ -325,10 +369,10 @@ class TcpConnection(wiring.Component):
         ahead = difference(segment.sequence, self.acknowledgment, "ahead")
         news = difference(segment.acknowledgment, self.acknowledged, "news")
         future = difference(segment.acknowledgment, self.next_sequence, "future")
-        reach = difference(ahead + segment.length, 0, "reach")
-        last_update = Signal(32, reset_less=True)
-        later = difference(segment.sequence, last_update, "later")
-        edge = Signal(32, reset_less=True)
+        reach = self._reach
+        m.d.sync += reach.eq(ahead + segment.length)
+        later = difference(segment.sequence, self._last_update, "later")
+        edge = self._new_edge
         exact, inside, old, beyond, touching = (Signal(name=name) for name in (
             "exact", "inside", "old", "beyond", "touching"))
         fresh, repeated, unsent, current, empty, same_edge = (Signal(name=name) for name in (
@@ -376,25 +420,22 @@ class TcpConnection(wiring.Component):
 
         def refuse():
             with m.If(ack & ~rst & self._met):
-                m.d.sync += [self._want_rst.eq(1), self._rst_ack.eq(0),
-                             self._rst_sequence.eq(segment.acknowledgment)]
+                m.d.comb += self._refused.eq(1)
 
         closed = (state == TcpState.CLOSED) | (state == TcpState.RESOLVE)
         with m.If(self.arrived & closed):
             refuse()
-        with m.Elif(self.arrived & (state == TcpState.SYN_SENT)):
+        with m.Elif(self.arrived & opening):
             with m.If(ack & (future != 0)):
                 refuse()
             with m.Elif(rst & ack):
                 self._leave(m, CloseReason.REFUSED)
             with m.Elif(syn & ack & ~rst):
-                m.d.comb += self._restart.eq(1)
+                m.d.comb += [self._restart.eq(1), self._progress.eq(1), self._take_edge.eq(1),
+                             self._take_acknowledged.eq(1)]
                 m.d.sync += [
-                    state.eq(TcpState.ESTABLISHED),
-                    self.acknowledgment.eq(segment.sequence + 1),
-                    self.acknowledged.eq(segment.acknowledgment), self._edge.eq(edge),
-                    last_update.eq(segment.sequence), self._want_syn.eq(0),
-                    self._retries.eq(0), self._rto.eq(self.cfg_retransmit_ns),
+                    state.eq(TcpState.ESTABLISHED), self.acknowledgment.eq(expected),
+                    self._want_syn.eq(0),
                 ]
                 acknowledge()
         with m.Elif(self.arrived):
@@ -414,25 +455,22 @@ class TcpConnection(wiring.Component):
                 acknowledge()
             with m.Elif(ack):
                 with m.If(fresh):
-                    m.d.comb += self._restart.eq(1)
-                    m.d.sync += [
-                        self.acknowledged.eq(segment.acknowledgment), duplicates.eq(0),
-                        self._retries.eq(0), self._rto.eq(self.cfg_retransmit_ns),
-                        advanced[0].eq(1),
-                    ]
+                    m.d.comb += [self._restart.eq(1), self._progress.eq(1),
+                                 self._take_acknowledged.eq(1)]
+                    m.d.sync += [duplicates.eq(0), advanced[0].eq(1)]
                 with m.Elif(repeated & empty & ~fin & same_edge & self._outstanding):
                     with m.If(duplicates != _DUPLICATES):
                         m.d.sync += duplicates.eq(duplicates + 1)
                     with m.If((duplicates == _DUPLICATES - 1) & ~self._recovering):
-                        m.d.sync += [self._want_again.eq(1), self._recovering.eq(1),
-                                     self._recover.eq(self.next_sequence)]
+                        m.d.comb += self._begin_recovery.eq(1)
+                        m.d.sync += [self._want_again.eq(1), self._recovering.eq(1)]
                 with m.If((fresh | repeated) & current):
-                    m.d.sync += [self._edge.eq(edge), last_update.eq(segment.sequence)]
+                    m.d.comb += self._take_edge.eq(1)
                 with m.If(~self._fits):
                     m.d.sync += self._retries.eq(0)     # closed, but alive
-                self._take(m, segment, reach, fin, empty, old | exact, beyond, touching)
+                self._take(m, expected, fin, empty, old | exact, beyond, touching)
 
-    def _take(self, m, segment, reach, fin, empty, due, beyond, touching):
+    def _take(self, m, expected, fin, empty, due, beyond, touching):
         """Take the data and the FIN of an acceptable segment."""
         state = self.state
         open_ = ((state == TcpState.ESTABLISHED) | (state == TcpState.FIN_WAIT_1)
@@ -442,11 +480,11 @@ class TcpConnection(wiring.Component):
         with m.If(~empty | fin):
             m.d.sync += self._want_ack.eq(1)
         with m.If(taken):
-            m.d.sync += [self.accept.eq(1), self.acknowledgment.eq(self.acknowledgment + reach)]
+            m.d.sync += [self.accept.eq(1), self.acknowledgment.eq(expected)]
         m.d.sync += [self.stat_out_of_order.eq(~empty & ~due),
                      self.stat_duplicate.eq(~empty & due & ~beyond)]
         with m.If(fin & due & touching & open_ & (taken | ~beyond)):
-            m.d.sync += self.acknowledgment.eq(self.acknowledgment + reach + 1)
+            m.d.sync += self.acknowledgment.eq(expected)
             with m.Switch(state):
                 with m.Case(TcpState.ESTABLISHED):
                     m.d.sync += [state.eq(TcpState.CLOSE_WAIT), self._want_fin.eq(1),
@@ -470,11 +508,10 @@ class TcpConnection(wiring.Component):
                 m.d.sync += settle.eq(settle - 1)
             with m.Elif(~self.segments.valid & ~self._want_rst):
                 first = (self.now_ns[12:44] + self.cfg_initial_sequence)[:32]
-                m.d.comb += self._restart.eq(1)
+                m.d.comb += [self._restart.eq(1), self._progress.eq(1)]
                 m.d.sync += [
                     state.eq(TcpState.SYN_SENT), self.acknowledged.eq(first),
                     self.next_sequence.eq(first), self._want_syn.eq(1), self._fin_sent.eq(0),
-                    self._retries.eq(0), self._rto.eq(self.cfg_retransmit_ns),
                     self._recovering.eq(0), self._want_ack.eq(0),
                 ]
         with m.If(self.connect & ((state == TcpState.CLOSED) | (state == TcpState.TIME_WAIT))):
@@ -489,6 +526,5 @@ class TcpConnection(wiring.Component):
                     self._leave(m, CloseReason.LOCAL)
         with m.If(self.abort & (state != TcpState.CLOSED)):
             with m.If((state != TcpState.RESOLVE) & (state != TcpState.TIME_WAIT)):
-                m.d.sync += [self._want_rst.eq(1), self._rst_ack.eq(1),
-                             self._rst_sequence.eq(self.next_sequence)]
+                m.d.comb += self._aborted.eq(1)
             self._leave(m, CloseReason.LOCAL)

@@ -156,11 +156,14 @@ class SegmentParser(wiring.Component):
         addresses = _IP + IPV4.field("source_address").offset
         first = Signal(2)
         m.d.sync += first.eq(Cat(beats.valid & beats.p.first, first))
+        before_end, at_end = Signal(), Signal()     # the beat; the datagram is over in later ones
+        m.d.comb += [before_end.eq(index < end[3:]), at_end.eq(index == end[3:])]
         results = []
         for name in ("header", "payload"):
             masked = Signal(64, name=f"{name}_masked", reset_less=True)
             wide = Signal(18, name=f"{name}_wide", reset_less=True)
-            total = Signal(28, name=f"{name}_total", reset_less=True)
+            # Of the header no more than its ten words count.
+            total = Signal(20 if name == "header" else 28, name=f"{name}_total", reset_less=True)
             folded = Signal(19, name=f"{name}_folded", reset_less=True)
             good = Signal(name=f"{name}_good")
             for lane in range(8):
@@ -168,9 +171,12 @@ class SegmentParser(wiring.Component):
                 if name == "header":
                     inside = (at >= _IP) & (at < _TCP)
                 else:
-                    inside = (at >= addresses) & ((at < end) | (index < _TCP // 8))
-                m.d.sync += masked.word_select(lane, 8).eq(
-                    beats.p.data.word_select(lane, 8) & (inside & beats.valid).replicate(8))
+                    inside = (at >= addresses) & (before_end | (at_end & (lane < end[:3]))
+                                                  | (index < _TCP // 8))
+                with m.If(inside & beats.valid):
+                    m.d.sync += masked.word_select(lane, 8).eq(beats.p.data.word_select(lane, 8))
+                with m.Else():
+                    m.d.sync += masked.word_select(lane, 8).eq(0)
             words = [Cat(masked[at + 8:at + 16], masked[at:at + 8]) for at in range(0, 64, 16)]
             pseudo = tcp_length + int(IpProtocol.TCP) if name == "payload" else 0
             m.d.sync += [

@@ -67,8 +67,8 @@ class TcpTransmitter(wiring.Component):
         Addresses and ports.
     next_sequence, acknowledgment : ``In(32)``
         Of the next order; the number to acknowledge.
-    sent_acknowledgment : ``Out(32)``
-        Number that a frame would carry that starts in this cycle.
+    sent_acknowledgment, held_acknowledgment : ``Out(32)``
+        Number that a frame would carry that starts in this cycle; that the last one carries.
     source_index, ring_word, staged_word : ``Out(3)``, ``In(64)``, ``In(64)``
         Payload word wanted, and what the ring and the session layer hold there, a cycle later.
     kept_word, kept_index, kept : ``Out(64)``, ``Out(3)``, ``Out(1)``
@@ -98,6 +98,7 @@ class TcpTransmitter(wiring.Component):
             "next_sequence":       In(32),
             "acknowledgment":      In(32),
             "sent_acknowledgment": Out(32),
+            "held_acknowledgment": Out(32),
             "source_index":        Out(3),
             "ring_word":           In(64),
             "staged_word":         In(64),
@@ -179,6 +180,7 @@ class TcpTransmitter(wiring.Component):
             sums.symbol_sum.eq(order.symbol_sum), sums.sum_a.eq(order.sum_a),
             sums.sum_b.eq(order.sum_b),
             self.sent_acknowledgment.eq(sums.sent_acknowledgment),
+            self.held_acknowledgment.eq(acknowledgment),
         ]
 
         # Payload words: of the order, or of the source a cycle after its index.

@@ -33,15 +33,19 @@ class FrameStart(data.Struct):
     tail: 3
 
 
-def _crc(state: Value, chunk: Value) -> Value:
+def _crc(m: Module, state: Value, chunk: Value) -> Value:
     """Return the CRC register after the bytes of `chunk`."""
     def after(value: int) -> int:
-        register, value = value & fcs.PRESET, value >> 32
-        for _ in range(len(chunk) // 8):
+        register = 0
+        for _ in range(count // 8):
             register, value = fcs.advance(register ^ value & 0xFF, 1), value >> 8
-        return register
+        return register ^ value
 
-    return fcs.apply(fcs.linear_map(after, 32 + len(chunk)), Cat(state, chunk))
+    # The register enters as the bytes do, or what the bytes do not meet of it is shifted.
+    count = len(chunk)
+    both = Signal(max(32, count))
+    m.d.comb += both.eq(state ^ chunk)
+    return fcs.apply(fcs.linear_map(after, len(both)), both)
 
 
 class _HeadSums(wiring.Component):
@@ -78,7 +82,7 @@ class _HeadSums(wiring.Component):
         with m.If(taken == HEAD_BYTES + 1):
             m.d.sync += state.eq(fcs.PRESET)
         with m.Else():
-            m.d.sync += state.eq(_crc(state, byte))
+            m.d.sync += state.eq(_crc(m, state, byte))
         m.d.comb += [
             write.addr.eq(Cat((HEAD_BYTES - taken)[:3], current)),
             write.data.eq(state),
@@ -197,7 +201,7 @@ class XgmiiTransmitter(wiring.Component):
             old.eq(young), old_last.eq(young_last), old_bad.eq(young_bad),
         ]
         with m.If(~old_last):       # then the sum of the frame stays for the word after its end
-            m.d.sync += crc.eq(Mux(first, head_sums.state, _crc(crc, aligned)))
+            m.d.sync += crc.eq(Mux(first, head_sums.state, _crc(m, crc, aligned)))
         with m.Switch(tail):
             for value in range(8):
                 with m.Case(value):
@@ -248,11 +252,12 @@ class XgmiiTransmitter(wiring.Component):
                 m.d.comb += self.starts.ready.eq(~draining)
                 m.d.sync += [padding.eq(0), index.eq(HEAD_BYTES // BEAT_BYTES),
                              tail.eq(self.starts.p.tail), head.eq(self.starts.p.head)]
+                # Which head it will be is known before it is known whether a frame starts.
                 words = Mux(self.starts.p.head, self.heads[1], self.heads[0])
+                m.d.sync += [old.eq(words[:64]), young.eq(words[64:])]
                 with m.If(self.starts.valid & self.starts.ready):
                     m.d.comb += symbols.eq(int.from_bytes(preamble, "little"))
-                    m.d.sync += [self.control.eq(1), running.eq(1), first.eq(1),
-                                 old.eq(words[:64]), young.eq(words[64:])]
+                    m.d.sync += [self.control.eq(1), running.eq(1), first.eq(1)]
                     m.next = "DATA"
             with m.State("DATA"):
                 m.d.comb += [of_frame.eq(~C(0, LANES)), symbols.eq(ended)]

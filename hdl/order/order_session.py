@@ -231,9 +231,7 @@ class OrderSession(wiring.Component):
         lane = transmitter.order
         open_ = Signal()
         started = Signal()      # a cycle after the transfer: only the line must know at once
-        acknowledged = Signal(32, reset_less=True)
-        m.d.sync += [started.eq(lane.valid & lane.ready),
-                     acknowledged.eq(transmitter.sent_acknowledgment)]
+        m.d.sync += started.eq(lane.valid & lane.ready)
         m.d.sync += open_.eq(connection.can_send & soup.logged_in)
         m.d.comb += [
             lane.valid.eq(self.requests.valid & open_),
@@ -247,7 +245,7 @@ class OrderSession(wiring.Component):
             connection.order_started.eq(started), soup.data_sent.eq(started),
             connection.order_bytes.eq(encoder.bytes[encoder.held.kind.as_value()]),
             connection.sent_acknowledgment.eq(
-                Mux(started, acknowledged, transmitter.sent_acknowledgment)),
+                Mux(started, transmitter.held_acknowledgment, transmitter.sent_acknowledgment)),
             self.user_ref_num.eq(encoder.user_ref_num),
         ]
         m.d.comb += self.sent.valid.eq(started)

@@ -78,7 +78,8 @@ class OuchDecoder(wiring.Component):
                 m.d.sync += kind.eq(octet)
 
         taken = {type_code(layout.layout) for layout in _KINDS}
-        widths = {"reason": 16, "state": 8, "price": 64, "order_reference": 64}
+        widths = {"reason": 16, "state": 8, "order_reference": 64}
+        beyond = Signal()       # the price does not fit
         held = {}
         for name, names in _FIELDS.items():
             value = Signal(widths.get(name, 32), name=f"{name}_held", reset_less=True)
@@ -98,6 +99,11 @@ class OuchDecoder(wiring.Component):
                     m.d.sync += value.eq(0)
                 with m.Elif(inside):
                     m.d.sync += value.eq(Cat(octet, value))
+                if name == "price":
+                    with m.If(message.first):
+                        m.d.sync += beyond.eq(0)
+                    with m.Elif(inside):
+                        m.d.sync += beyond.eq(beyond | value[-8:].any())
             held[name] = value
         timestamp = ouch50.ORDER_ACCEPTED.layout.field("timestamp")
         time = Signal(timestamp.bits, reset_less=True)
@@ -116,7 +122,7 @@ class OuchDecoder(wiring.Component):
             m.d.sync += event_code.eq(octet)
         m.d.comb += [
             answer.user_ref_num.eq(held["user_ref_num"]), answer.quantity.eq(held["quantity"]),
-            answer.price.eq(Mux(held["price"][32:].any(), 0xFFFFFFFF, held["price"])),
+            answer.price.eq(Mux(beyond, 0xFFFFFFFF, held["price"])),
             answer.order_reference.eq(held["order_reference"]), answer.reason.eq(held["reason"]),
             answer.timestamp_ns.eq(time), answer.sequence.eq(sequence),
             answer.kind.eq(AnswerKind.OTHER),

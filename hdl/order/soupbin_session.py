@@ -48,6 +48,16 @@ class _Packet(enum.Enum, shape=2):
     QUERY = 3
 
 
+def _with_digit(value: Value, digit: Value) -> Value:
+    """Return ten times `value` plus a decimal `digit`, with a single adder.
+
+    The digit goes into the bits that the shifts leave free: 7, 1 and a carry from below are 9.
+    """
+    large = digit[3]
+    low = [bit | large for bit in digit[:3]]
+    return (Cat(large & digit[0], *low, value) + Cat(large & digit[0], large, value))[1:65]
+
+
 class SoupBinSession(wiring.Component):
     """Run a session over one TCP connection.
 
@@ -142,7 +152,6 @@ class SoupBinSession(wiring.Component):
         left = Signal(16)
         place = Signal(6)
         digit, value = Signal(4, reset_less=True), Signal(64, reset_less=True)
-        tenfold = Signal(64, reset_less=True)
         adding = Signal()
 
         def is_packet(packet):
@@ -151,10 +160,12 @@ class SoupBinSession(wiring.Component):
         m.d.sync += [self.messages.valid.eq(0), self.stat_sequenced.eq(0),
                      self.stat_heartbeats.eq(0)]
         message = self.messages.p
+        # It counts on after the last byte of a message, and is set at a login, between messages.
+        m.d.comb += message.sequence.eq(self.next_sequence)
         taken = self.octets.valid & self.octets.ready
         m.d.comb += self.octets.ready.eq(~adding)
         with m.If(adding):
-            m.d.sync += [adding.eq(0), value.eq(tenfold + digit)]
+            m.d.sync += [adding.eq(0), value.eq(_with_digit(value, digit))]
         with m.If(self.stat_sequenced):
             m.d.sync += self.next_sequence.eq(self.next_sequence + 1)
         fresh = Signal()
@@ -208,8 +219,7 @@ class SoupBinSession(wiring.Component):
                         m.next = "LENGTH_HIGH"
                     with m.If((kind == type_code(soupbintcp.SEQUENCED_DATA)) & joined):
                         m.d.sync += [self.messages.valid.eq(1), message.octet.eq(octet),
-                                     message.first.eq(fresh), message.last.eq(final),
-                                     message.sequence.eq(self.next_sequence)]
+                                     message.first.eq(fresh), message.last.eq(final)]
                         with m.If(final):
                             m.d.sync += self.stat_sequenced.eq(1)
                     with m.Elif(kind == type_code(_REJECTED)):
@@ -219,8 +229,7 @@ class SoupBinSession(wiring.Component):
                         with m.If(place < _SESSION.end):
                             m.d.sync += self.session.eq(Cat(self.session[8:], octet))
                         with m.Elif((octet >= ord("0")) & (octet <= ord("9"))):
-                            m.d.sync += [tenfold.eq((value << 3) + (value << 1)),
-                                         digit.eq(octet[:4]), adding.eq(1)]
+                            m.d.sync += [digit.eq(octet[:4]), adding.eq(1)]
                         with m.Elif(octet != ord(" ")):
                             m.d.comb += wrong.eq(1)
                 with m.If(self.restart):
@@ -307,9 +316,17 @@ class SoupBinSession(wiring.Component):
             _Packet.QUERY: [*octets(C(unsequenced.size - _LENGTH + question.size, 8 * _LENGTH)),
                             C(type_code(unsequenced), 8), C(type_code(question), 8)],
         }
+        words = {kind: Array(payload_words(content))[self.staged_index]
+                 for kind, content in contents.items()}
         with m.Switch(packet):
             for kind, content in contents.items():
                 with m.Case(kind):
                     m.d.comb += self.staged.p.eq(len(content))
-                    m.d.sync += self.staged_word.eq(
-                        Array(payload_words(content))[self.staged_index])
+        # The login is long, of the others most is zero: they have nothing to choose there.
+        with m.If(packet == _Packet.LOGIN):
+            m.d.sync += self.staged_word.eq(words[_Packet.LOGIN])
+        with m.Else():
+            with m.Switch(packet):
+                for kind in contents.keys() - {_Packet.LOGIN}:
+                    with m.Case(kind):
+                        m.d.sync += self.staged_word.eq(words[kind])
