@@ -7,7 +7,7 @@ from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.net.tcp_receiver import capture
+from hdl.net.tcp_receiver import capture, compare
 from hdl.net.tcp_transmitter import ArpPacket
 from hdl.net.xgmii_receiver import FrameVerdict
 from hdl.stream import FrameStream
@@ -68,20 +68,19 @@ class ArpResolver(wiring.Component):
         def take(base, message, name):
             return capture(m, self.beats, self.index, base, message.field(name))
 
-        ethertype = take(0, MAC, "ethertype")
-        hardware = take(MAC.size, ARP, "hardware_type")
-        protocol = take(MAC.size, ARP, "protocol_type")
-        operation = take(MAC.size, ARP, "operation")
+        def check(base, message, name, value):
+            return compare(m, self.beats, self.index, base, message.field(name), value)
+
         sender_mac = take(MAC.size, ARP, "sender_hardware_address")
         sender = take(MAC.size, ARP, "sender_protocol_address")
-        target = take(MAC.size, ARP, "target_protocol_address")
         arp, for_us, from_hop, request = Signal(), Signal(), Signal(), Signal()
         m.d.sync += [
-            arp.eq((ethertype == int(EtherType.ARP)) & (hardware == 1)
-                   & (protocol == int(EtherType.IPV4))),
-            for_us.eq(target == self.cfg_local_address),
+            arp.eq(check(0, MAC, "ethertype", int(EtherType.ARP))
+                   & check(MAC.size, ARP, "hardware_type", 1)
+                   & check(MAC.size, ARP, "protocol_type", int(EtherType.IPV4))),
+            for_us.eq(check(MAC.size, ARP, "target_protocol_address", self.cfg_local_address)),
             from_hop.eq(sender == self.cfg_next_hop),
-            request.eq(operation == int(ArpOperation.REQUEST)),
+            request.eq(check(MAC.size, ARP, "operation", int(ArpOperation.REQUEST))),
         ]
         # Soon enough: the fields are overwritten by the next frame four cycles after its start.
         good = Signal()

@@ -312,17 +312,19 @@ class TcpConnection(wiring.Component):
     def _keep_time(self, m):
         """Retransmit, probe or give up when the time has come; leave TIME-WAIT."""
         state = self.state
-        since, age = Signal(48, reset_less=True), Signal(48, reset_less=True)
+        # A limit is below half of what fits: reached long before an age could wrap to less than it.
+        bits = _RTO_BITS + 1
+        since, age = Signal(bits, reset_less=True), Signal(bits, reset_less=True)
         blank = Signal(2)
         outstanding, running, ran = self._outstanding, Signal(), Signal()
         m.d.sync += [
             outstanding.eq(self.acknowledged != self.next_sequence),
-            age.eq(self.now_ns[:48] - since), ran.eq(running),
+            age.eq(self.now_ns[:bits] - since), ran.eq(running),
         ]
         m.d.comb += running.eq(
             outstanding | (self.established & ~self._fits))
         with m.If(self._restart | (running & ~ran)):
-            m.d.sync += [since.eq(self.now_ns[:48]), blank.eq(3)]
+            m.d.sync += [since.eq(self.now_ns[:bits]), blank.eq(3)]
         with m.Elif(blank != 0):
             m.d.sync += blank.eq(blank - 1)
 

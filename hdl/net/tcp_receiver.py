@@ -7,12 +7,12 @@ from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.net.tcp_layouts import TcpAddresses
+from hdl.net.tcp_layouts import TcpAddresses, octets
 from hdl.net.xgmii_receiver import VERDICT_CYCLES, FrameVerdict
 from hdl.stream import FrameStream
 from proto.wire.ethernet import FCS_BYTES, IPV4, MAC, TCP, EtherType, IpProtocol, Ipv4Flag
 
-__all__ = ["DECISION_CYCLES", "ReceivedSegment", "SegmentParser", "capture"]
+__all__ = ["DECISION_CYCLES", "ReceivedSegment", "SegmentParser", "capture", "compare"]
 
 _IP, _TCP = MAC.size, MAC.size + IPV4.size
 #: Cycles from a verdict to the decision on the frame; with the sums, and before the next frame of
@@ -29,6 +29,24 @@ def capture(m, beats, index, base: int, field) -> Signal:
             m.d.sync += held.word_select(field.size - 1 - place, 8).eq(
                 beats.p.data.word_select(at % 8, 8))
     return held
+
+
+def compare(m, beats, index, base: int, field, value) -> Value:
+    """Return whether a field of the frame is `value`, compared as its bytes pass.
+
+    A register for each beat that the field has bytes in; `value` must not change meanwhile.
+    """
+    equal: dict[int, list[Value]] = {}
+    for place, byte in enumerate(octets(C(value, field.bits) if isinstance(value, int) else value)):
+        at = base + field.offset + place
+        equal.setdefault(at // 8, []).append(beats.p.data.word_select(at % 8, 8) == byte)
+    parts = []
+    for beat, bytes_equal in equal.items():
+        part = Signal(name=f"{field.name}_equal_{beat}", reset_less=True)
+        with m.If(beats.valid & (index == beat)):
+            m.d.sync += part.eq(Cat(*bytes_equal).all())
+        parts.append(part)
+    return Cat(*parts).all()
 
 
 class ReceivedSegment(data.Struct):
@@ -87,15 +105,11 @@ class SegmentParser(wiring.Component):
         def take(base, message, name):
             return capture(m, beats, self.index, base, message.field(name))
 
-        ethertype = take(0, MAC, "ethertype")
-        version = take(_IP, IPV4, "version_ihl")
+        def check(base, message, name, value):
+            return compare(m, beats, self.index, base, message.field(name), value)
+
         total = take(_IP, IPV4, "total_length")
         fragment = take(_IP, IPV4, "flags_fragment_offset")
-        protocol = take(_IP, IPV4, "protocol")
-        source = take(_IP, IPV4, "source_address")
-        destination = take(_IP, IPV4, "destination_address")
-        source_port = take(_TCP, TCP, "source_port")
-        destination_port = take(_TCP, TCP, "destination_port")
         sequence = take(_TCP, TCP, "sequence_number")
         acknowledgment = take(_TCP, TCP, "acknowledgment_number")
         data_offset = take(_TCP, TCP, "data_offset")[4:]
@@ -120,20 +134,23 @@ class SegmentParser(wiring.Component):
         ]
 
         checks = {
-            "ethertype": ethertype == int(EtherType.IPV4), "version": version == 0x45,
+            "ethertype": check(0, MAC, "ethertype", int(EtherType.IPV4)),
+            "version": check(_IP, IPV4, "version_ihl", 0x45),
             "whole": (fragment & int(Ipv4Flag.MORE_FRAGMENTS | Ipv4Flag.OFFSET_MASK)) == 0,
-            "protocol": protocol == int(IpProtocol.TCP),
-            "source": source == self.cfg_addresses.peer_address,
-            "destination": destination == self.cfg_addresses.local_address,
-            "source_port": source_port == self.cfg_addresses.peer_port,
-            "destination_port": destination_port == self.cfg_addresses.local_port,
+            "protocol": check(_IP, IPV4, "protocol", int(IpProtocol.TCP)),
+            "source": check(_IP, IPV4, "source_address", self.cfg_addresses.peer_address),
+            "destination": check(_IP, IPV4, "destination_address",
+                                 self.cfg_addresses.local_address),
+            "source_port": check(_TCP, TCP, "source_port", self.cfg_addresses.peer_port),
+            "destination_port": check(_TCP, TCP, "destination_port",
+                                      self.cfg_addresses.local_port),
             "data_offset": data_offset >= TCP.size // 4,
             "long_enough": total >= header, "short_enough": end <= frame_bytes,
         }
         flags_held = []
-        for name, check in checks.items():
+        for name, passed in checks.items():
             held = Signal(name=f"good_{name}")
-            m.d.sync += held.eq(check)
+            m.d.sync += held.eq(passed)
             flags_held.append(held)
         ours = Signal()
         m.d.sync += ours.eq(Cat(*flags_held).all())

@@ -55,7 +55,8 @@ def _with_digit(value: Value, digit: Value) -> Value:
     """
     large = digit[3]
     low = [bit | large for bit in digit[:3]]
-    return (Cat(large & digit[0], *low, value) + Cat(large & digit[0], large, value))[1:65]
+    carry = large & digit[0]
+    return Value.cast((Cat(carry, *low, value) + Cat(carry, large, value))[1:65])
 
 
 class SoupBinSession(wiring.Component):
