@@ -97,7 +97,7 @@ PROFILES = {
         Profile(name="sim", symbols=16, window_ticks=4096, orders=65536,
                 frame_buffer_bytes=512 * 1024, tcp_ring_bytes=16 * 1024,
                 event_ring_bytes=256 * 1024),
-        Profile(name="bench", symbols=8, window_ticks=1024, orders=8192,
+        Profile(name="bench", symbols=8, window_ticks=1024, orders=8192, cached_levels=6,
                 frame_buffer_bytes=32 * 1024, tcp_ring_bytes=4 * 1024,
                 event_ring_bytes=32 * 1024),
     )
