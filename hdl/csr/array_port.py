@@ -84,27 +84,22 @@ class ArrayPort(wiring.Component):
             number = offset[low:low + word_bits]
             return inside & (number < len(block.registers)), offset[low + word_bits:], number
 
-        address = Signal(ADDRESS_BITS)
-        write = Signal()
-        m.d.sync += [
-            address.eq(self.bus.address),
-            self.data.eq(self.bus.write_data),
-            write.eq(self.bus.write),
-        ]
-        inside, row, word = split(address)
-        m.d.comb += [self.row.eq(row), self.word.eq(word)]
-        for number, register in enumerate(block.registers):
-            written = write & inside & (word == number)
-            if _is_pulse(register):
-                m.d.comb += getattr(self, register.name).eq(written & self.data[0])
-        settable = [number for number, register in enumerate(block.registers)
-                    if register.fields[0].access is Access.RW]
-        if settable:
-            m.d.comb += self.write.eq(write & inside & word.matches(*settable))
-
+        # Decoded before the registers: the table may be far away.
         wanted = Signal(ADDRESS_BITS)
         m.d.comb += wanted.eq(self.bus.address)
         found, read_row, read_word = split(wanted)
+        written = found & self.bus.write
+        m.d.sync += [self.data.eq(self.bus.write_data),
+                     self.row.eq(read_row), self.word.eq(read_word)]
+        for number, register in enumerate(block.registers):
+            if _is_pulse(register):
+                m.d.sync += getattr(self, register.name).eq(
+                    written & (read_word == number) & self.bus.write_data[0])
+        settable = [number for number, register in enumerate(block.registers)
+                    if register.fields[0].access is Access.RW]
+        if settable:
+            m.d.sync += self.write.eq(written & read_word.matches(*settable))
+
         readable = [number for number, register in enumerate(block.registers)
                     if not _is_pulse(register)]
         shown = Signal(2)

@@ -106,6 +106,8 @@ class RegisterFile(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
+        # Decoded before the register: the settings are all over the device, and a wire that goes
+        # so far has no time left for more.
         address = Signal(ADDRESS_BITS)
         write_data = Signal(WORD_BITS)
         write, read = Signal(), Signal()
@@ -116,15 +118,21 @@ class RegisterFile(wiring.Component):
             read.eq(self.bus.read),
         ]
         selected: dict[tuple[str, str], Signal] = {}
+        written: dict[tuple[str, str], Signal] = {}
         within = Signal(len(self.blocks))
-        for block, inside in zip(self.blocks, within, strict=True):
+        for index, block in enumerate(self.blocks):
             low = ceil_log2(block.stride)
-            m.d.comb += inside.eq((address[low:] == block.base >> low)
-                                  & (address[:_WORD_LOW] == 0))
+            inside = Signal(name=f"{block.name}_inside")
+            m.d.comb += inside.eq((self.bus.address[low:] == block.base >> low)
+                                  & (self.bus.address[:_WORD_LOW] == 0))
+            m.d.sync += within[index].eq(inside)
             for number, register in enumerate(block.registers):
-                chosen = Signal(name=f"{block.name}_{register.name}_selected")
-                m.d.comb += chosen.eq(inside & (address[_WORD_LOW:low] == number))
+                name = f"{block.name}_{register.name}"
+                chosen, strobe = Signal(name=f"{name}_selected"), Signal(name=f"{name}_written")
+                here = inside & (self.bus.address[_WORD_LOW:low] == number)
+                m.d.sync += [chosen.eq(here), strobe.eq(here & self.bus.write)]
                 selected[block.name, register.name] = chosen
+                written[block.name, register.name] = strobe
 
         # What hardware sets is chosen from its ports.
         found = []
@@ -136,7 +144,7 @@ class RegisterFile(wiring.Component):
                 chosen = selected[block.name, register.name]
                 for field in register.fields:
                     bits = self._field(m, getattr(self, port_name(block, register, field)), field,
-                                       write & chosen, write_data)
+                                       written[block.name, register.name], write_data)
                     if field.access not in (Access.R, Access.W1C):
                         continue
                     if (lower := block.lower_half(register)) is not None:
@@ -147,13 +155,14 @@ class RegisterFile(wiring.Component):
                 data = Signal(WORD_BITS, name=f"{block.name}_data", reset_less=True)
                 m.d.sync += data.eq(Cat(Cat(parts).any() if parts else C(0, 1) for parts in terms))
                 found.append(data)
-        kept = self._remembered(m, address, within, write, write_data, selected)
+        kept = self._remembered(m, address, within, write, write_data, selected, written)
         m.d.comb += self.bus.read_data.eq(Cat(
             Cat(kept[bit], *(data[bit] for data in found)).any() for bit in range(WORD_BITS)))
 
         return m
 
-    def _remembered(self, m: Module, address, within, write, write_data, selected) -> Value:
+    def _remembered(self, m: Module, address, within, write, write_data, selected,
+                    written) -> Value:
         """Return settings and constants, two cycles after their address.
 
         What software wrote is read from a memory, and before that the reset value from another one:
@@ -190,7 +199,7 @@ class RegisterFile(wiring.Component):
                 if mask and f"{block.name}.{register.name}" not in self.constants:
                     chosen = selected[block.name, register.name]
                     changed = Signal(name=f"{block.name}_{register.name}_changed")
-                    with m.If(write & chosen):
+                    with m.If(written[block.name, register.name]):
                         m.d.sync += changed.eq(1)
                     settings.setdefault(mask, []).append(chosen & changed)
         shown: list[tuple[int, Signal]] = []
