@@ -24,6 +24,10 @@ class OrderIntake(wiring.Component):
     another. A relocation takes two slots and an empty one, and begins only while no operation is
     offered.
 
+    The rows of both references of a REPLACE come from the same hashes: those of the new one in the
+    cycle after it was accepted. What is announced in that cycle is hashed once it is offered, long
+    before a REPLACE lets it in; an operation behind a third announcement in a row waits a cycle.
+
     Parameters
     ----------
     profile : Profile
@@ -106,9 +110,12 @@ class OrderIntake(wiring.Component):
         evict_due = Signal()  # it holds the first half of a relocation
         inject = Signal()  # the second half goes into the slot
         free = Signal()    # if anything goes into the slot, a step or a relocation
+        hashes_new = Signal()  # the new reference of a REPLACE is hashed
+        hashes_late = Signal()  # that, or an operation that was announced meanwhile
         m.d.comb += [
             self.slot.eq(slot),
-            self.operations.ready.eq(self.enable & ~gap & ~self.second_due & ~self.block),
+            self.operations.ready.eq(self.enable & ~gap & ~self.second_due & ~self.block
+                                     & ~hashes_late),
             self.accept.eq(self.operations.valid & self.operations.ready),
             inject.eq(self.enable & self.second_due & ~gap),
             free.eq(~self.second_due & (~self.operations.valid | self.block)),
@@ -124,7 +131,12 @@ class OrderIntake(wiring.Component):
             m.d.sync += self.slot_kind.operation.eq(self.accept | inject)
             m.d.sync += self.slot_kind.move.eq(self.relocation_taken)
             m.d.sync += self.slot_kind.evict.eq(evict_due)
-        self._address(m, slot, new_reference, evict_due)
+        m.d.sync += [
+            hashes_new.eq(self.accept & (operation.kind == OperationKind.REPLACE)),
+            hashes_late.eq((self.accept & (operation.kind == OperationKind.REPLACE))
+                           | (hashes_late & self.ahead.load)),
+        ]
+        self._address(m, slot, new_reference, evict_due, hashes_new, hashes_late)
         with m.If(self.enable & ~evict_due):  # the halves of a relocation are the same
             m.d.sync += [
                 slot.key.eq(self.read_key),
@@ -154,7 +166,8 @@ class OrderIntake(wiring.Component):
 
         return m
 
-    def _address(self, m: Module, slot, new_reference: Value, evict_due: Value) -> None:
+    def _address(self, m: Module, slot, new_reference: Value, evict_due: Value,
+                 hashes_new: Value, hashes_late: Value) -> None:
         """Choose key and rows: of an operation, whose hashes are there, of walker or relocation.
 
         The choices are from registers and exclusive, as memories are read with the rows. Under
@@ -178,13 +191,18 @@ class OrderIntake(wiring.Component):
                 (other & self.walk_active, self.walk_symbol_index),
                 (other & ~self.walk_active, relocation.symbol_index))),
         ]
+        late = Mux(hashes_new, new_reference, operation.reference)
+        hashed = Signal(REFERENCE_BITS)
+        m.d.comb += hashed.eq(Mux(hashes_late, late, self.ahead.reference))
         for index, key in enumerate(self.keys):
             row = Signal(self.hash.row_bits, name=f"row_{index}", reset_less=True)
             new_row = Signal(self.hash.row_bits, name=f"new_row_{index}", reset_less=True)
-            with m.If(self.ahead.load):
-                m.d.sync += row.eq(self.hash.hash(self.ahead.reference, key))
+            found_row = self.hash.hash(hashed, key)
             # The second half follows two cycles after the first at the soonest.
-            m.d.sync += new_row.eq(self.hash.hash(new_reference, key))
+            with m.If(hashes_new):
+                m.d.sync += new_row.eq(found_row)
+            with m.Elif(self.ahead.load | hashes_late):
+                m.d.sync += row.eq(found_row)
             m.d.comb += self.read_rows[index].eq(pick(
                 (kept, slot.rows[index]), (second, new_row), (first, row),
                 (other & self.walk_active, self.step_row),
