@@ -1,6 +1,7 @@
 """Routed frequency and resources of the whole core: the RTL in which the cycles are counted.
 
-Every input comes from a chain of registers and every output ends in a tree of registers
+The core as a board has it, with its three lines alone (:mod:`hdl.platform.board_core`). Every input
+comes from a chain of registers and every output ends in a tree of registers
 (:mod:`hdl.platform.out_of_context`), so no constant trims anything. The netlist is kept by a hash
 of the RTLIL that it is made of and of what makes it, each placement by netlist and seed.
 """
@@ -32,8 +33,8 @@ from pathlib import Path
 from amaranth.back import rtlil
 from hdl.platform.out_of_context import OutOfContext, {function}
 from hdl.profile import PROFILES
-from hdl.top import Top
-top = OutOfContext(Top(PROFILES[sys.argv[1]]))
+from hdl.platform.board_core import BoardCore
+top = OutOfContext(BoardCore(PROFILES[sys.argv[1]]))
 {body}
 sys.stdout.flush()
 os._exit(0)
