@@ -41,9 +41,19 @@ class Environment:
     variables: Mapping[str, str] = field(default_factory=lambda: os.environ)
     output: Output = Output.TEXT
 
+    def line(self, text: str) -> None:
+        """Print a line of data."""
+        print(text, file=self.stdout, flush=True)
+
     def say(self, text: str) -> None:
         """Tell the user something that is no data."""
         print(text, file=self.stderr, flush=True)
+
+    @property
+    def whole_screen(self) -> bool:
+        """Whether there is a terminal on all three streams that can be drawn on."""
+        able = self.variables.get("TERM", "") not in ("", "dumb", "unknown")
+        return able and all(stream.isatty() for stream in (self.stdin, self.stdout, self.stderr))
 
     def confirm(self, question: str) -> bool:
         """Ask the user; anything but yes is no."""
@@ -60,4 +70,4 @@ def environment_of(context: typer.Context) -> Environment:
 def emit(context: typer.Context, output: Output, answer: Any) -> None:
     """Print an answer."""
     render = render_json if output is Output.JSON else render_text
-    print(render(answer), file=environment_of(context).stdout, flush=True)
+    environment_of(context).line(render(answer))

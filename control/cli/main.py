@@ -18,6 +18,7 @@ from control.cli.serve import SERVE_HELP, serve
 from control.cli.session import session
 from control.cli.strategy import strategy
 from control.cli.symbols import symbols
+from control.cli.watch import BOOK_HELP, WATCH, book
 from control.errors import ControlError, ExitStatus
 
 __all__ = ["ExitStatus", "app", "main", "run"]
@@ -41,6 +42,8 @@ app.command(help=RECORD_HELP)(record)
 app.command(help=REPORT_HELP)(report)
 app.command(help=SERVE_HELP)(serve)
 add_to(app)
+app.command("book", help=BOOK_HELP)(book)
+app.add_typer(WATCH, name="watch")
 app.add_typer(symbols, name="symbols")
 app.add_typer(feed, name="feed")
 app.add_typer(limits, name="limits")

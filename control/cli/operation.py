@@ -12,12 +12,10 @@ from tickwire.v1 import (
     telemetry_service_pb2_grpc,
 )
 
-from control.cli.environment import Output
 from control.cli.options import Invocation, asking, changing
-from control.cli.output import plain
 from control.errors import ControlError, Reason, wrong_field
 
-__all__ = ["KILL", "WATCH", "add_to"]
+__all__ = ["KILL", "add_to"]
 
 _RISK = risk_service_pb2_grpc.RiskServiceStub
 _TELEMETRY = telemetry_service_pb2_grpc.TelemetryServiceStub
@@ -132,68 +130,6 @@ def _position(text: str) -> risk_service_pb2.ReconciledPosition:
         raise wrong_field("position", "SYMBOL=SHARES, such as AAPL@XNAS=-100", text) from None
 
 
-WATCH = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=(
-    "Example: tickwire watch events --kind top_of_book --count 10\n\nFollow the status or the "
-    "event records."))
-
-CountOption = Annotated[int, typer.Option(min=0, help="End after so many; 0 goes on for ever.")]
-
-
-@WATCH.command("status", help="Example: tickwire watch status\n\nPrint the status, and again each "
-                              "time that it changes.")
-@asking
-def watch_status(
-    how: Invocation,
-    interval_ms: Annotated[int, typer.Option(min=10, max=60000, help="Time between looks.")] = 500,
-    count: CountOption = 0,
-) -> None:
-    """Follow the status."""
-    seen = 0
-
-    def take(answer: status_service_pb2.WatchStatusResponse) -> bool:
-        nonlocal seen
-        how.show(answer)
-        seen += 1
-        return seen != count
-
-    how.follow(status_service_pb2_grpc.StatusServiceStub, "WatchStatus",
-           status_service_pb2.WatchStatusRequest(interval_ms=interval_ms), take)
-
-
-@WATCH.command("events", help="Example: tickwire watch events --kind top_of_book --count 10\n\n"
-                              "Print event records as they come, one a line.")
-@asking
-def watch_events(
-    how: Invocation,
-    kind: Annotated[list[str] | None, typer.Option(
-        help="Only this kind, such as top_of_book; may be repeated.")] = None,
-    count: CountOption = 0,
-) -> None:
-    """Follow the event records."""
-    seen = 0
-
-    def take(answer: telemetry_service_pb2.WatchEventsResponse) -> bool:
-        nonlocal seen
-        environment = how.environment
-        if answer.dropped:
-            environment.say(f"{answer.dropped} records dropped: this reader is too slow")
-        for event in answer.events:
-            if how.output is Output.JSON:
-                how.show(event)
-            else:
-                fields = " ".join(f"{name}={value}"
-                                  for name, value in plain(event)["fields"].items())
-                print(f"{event.kind} {event.symbol or '-'} {fields}", file=environment.stdout,
-                      flush=True)
-            seen += 1
-            if seen == count:
-                return False
-        return True
-
-    how.follow(_TELEMETRY, "WatchEvents",
-           telemetry_service_pb2.WatchEventsRequest(kinds=kind or []), take)
-
-
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this module."""
     for function, text in (
@@ -211,4 +147,3 @@ def add_to(app: typer.Typer) -> None:
     ):
         app.command(function.__name__, help=text)(function)
     app.add_typer(KILL, name="kill")
-    app.add_typer(WATCH, name="watch")

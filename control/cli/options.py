@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import wraps
-from typing import Annotated, Any, Concatenate, ParamSpec
+from typing import Annotated, Any, Concatenate, ParamSpec, Protocol
 
 import grpc
 import typer
@@ -14,7 +14,7 @@ from tickwire.v1 import types_pb2
 from control.cli.environment import Environment, Output, emit, environment_of
 from control.client.appliance import Appliance
 from control.client.changes import Changing, update_request
-from control.client.connection import DEFAULT_SERVER, Connection
+from control.client.connection import DEFAULT_SERVER, TIMEOUT_S, Connection
 
 __all__ = ["Invocation", "asking", "changing"]
 
@@ -38,6 +38,13 @@ _CHANGING: dict[str, tuple[Any, Any]] = {
     "expected": (_Expected, None), "dry_run": (_DryRun, False), "take_over": (_TakeOver, False),
     **_ASKING,
 }
+
+
+class Screenful(Protocol):
+    """What draws on the whole terminal."""
+
+    def run(self) -> object:
+        """Draw until the user has had enough."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +88,16 @@ class Invocation:
         """The same, for a request."""
         return self.changing.message
 
-    def connect(self) -> Connection:
+    @property
+    def whole_screen(self) -> bool:
+        """Whether to draw on the whole terminal: it can be done, and nobody asks for JSON."""
+        return self.output is Output.TEXT and self.environment.whole_screen
+
+    def take_screen(self, app: Screenful) -> None:
+        """Draw on the whole terminal until the user has had enough."""
+        app.run()
+
+    def connect(self, timeout_s: float = TIMEOUT_S) -> Connection:
         """Return a connection to the service.
 
         Raises
@@ -89,11 +105,12 @@ class Invocation:
         ControlError
             INVALID_FIELD if the files for TLS cannot be had.
         """
-        return Connection.from_variables(self.environment.variables, self.server)
+        return Connection.from_variables(self.environment.variables, self.server,
+                                         timeout_s=timeout_s)
 
-    def appliance(self) -> Appliance:
+    def appliance(self, timeout_s: float = TIMEOUT_S) -> Appliance:
         """Return the client of the service; see :meth:`connect`."""
-        return Appliance(connection=self.connect())
+        return Appliance(connection=self.connect(timeout_s))
 
     def ask(self, stub: Callable[[grpc.Channel], Any], method: str, request: Message) -> Any:
         """Call a method of the management service and return its answer.

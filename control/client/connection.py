@@ -13,13 +13,13 @@ from control.client.failures import error_of_call
 from control.errors import ControlError, Reason
 from control.metadata import TAKE_OVER_KEY, WRITER_KEY
 
-__all__ = ["DEFAULT_SERVER", "Answers", "Connection", "credentials_of", "writer_of"]
+__all__ = ["DEFAULT_SERVER", "TIMEOUT_S", "Answers", "Connection", "credentials_of", "writer_of"]
 
 #: Address of the management service unless told otherwise.
 DEFAULT_SERVER = "127.0.0.1:5450"
 
 #: Longest time that a call may take: a login may be waited for a minute.
-_TIMEOUT_S = 70.0
+TIMEOUT_S = 70.0
 
 _TLS_VARIABLES = ("TICKWIRE_TLS_AUTHORITY", "TICKWIRE_TLS_KEY", "TICKWIRE_TLS_CERTIFICATE")
 
@@ -122,7 +122,7 @@ class Connection:
 
     def __init__(self, server: str = DEFAULT_SERVER, *, writer: str,
                  credentials: grpc.ChannelCredentials | None = None,
-                 timeout_s: float = _TIMEOUT_S) -> None:
+                 timeout_s: float = TIMEOUT_S) -> None:
         self.server = server
         self._writer = writer
         self._timeout_s = timeout_s
@@ -131,7 +131,7 @@ class Connection:
 
     @classmethod
     def from_variables(cls, variables: Mapping[str, str], server: str | None = None, *,
-                       timeout_s: float = _TIMEOUT_S) -> "Connection":
+                       timeout_s: float = TIMEOUT_S) -> "Connection":
         """Return a connection as the environment describes it.
 
         Raises
