@@ -188,6 +188,15 @@ class Simulation:
         not_before : int
             Earliest cycle of Start.
         """
+        self._send(frames, line, gap_bytes, flags, error_offset, not_before)
+
+    def send_at(self, frames: Sequence[bytes], cycles: Sequence[int],
+                line: Line = Line.FEED_A) -> None:
+        """Queue frames that start in these cycles, or later if the line is busy then."""
+        self._send(frames, line, STANDARD_GAP_BYTES, 0, 0, cycles)
+
+    def _send(self, frames: Sequence[bytes], line: Line, gap_bytes: int, flags: int,
+              error_offset: int, not_before: int | Sequence[int]) -> None:
         headers = np.zeros(len(frames), FRAME_DTYPE)
         headers["length"] = [len(frame) for frame in frames]
         headers["flags"] = flags

@@ -1,14 +1,14 @@
 """Look through a capture before it is replayed: symbols, grids of prices, where it was sent."""
 
 import math
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from proto.wire import ethernet, itch50, moldudp64
+from proto.wire import itch50
 from proto.wire.message import Message
 from sim.captures import Capture
 from sim.framing import FeedAddress
+from sim.packets import Packet, Stream, packet_of, timestamp_of
 
 __all__ = ["LARGEST_TICK", "Packet", "Prescan", "SymbolInfo", "packet_of", "prescan"]
 
@@ -19,7 +19,13 @@ _COARSE_TICK = 10000
 _ADDS = {ord("A"): itch50.ADD_ORDER, ord("F"): itch50.ADD_ORDER_MPID}
 _PRICED: dict[int, Message] = {**_ADDS, ord("U"): itch50.ORDER_REPLACE}
 _NAMED: dict[int, Message] = {**_ADDS, ord("R"): itch50.STOCK_DIRECTORY}
+_TIMESTAMP = itch50.HEADER.field("timestamp").span
 _LOCATE = itch50.HEADER.field("stock_locate").span
+
+#: Records between two calls of who wants to know how far it is.
+_LOOK_RECORDS = 8192
+
+Looked = Callable[[int, float], None]
 
 
 @dataclass
@@ -51,40 +57,39 @@ class SymbolInfo:
         return self.grid if self.grid <= LARGEST_TICK else math.gcd(self.grid, _COARSE_TICK)
 
 
-@dataclass(frozen=True)
-class Packet:
-    """A MoldUDP64 packet found in a frame."""
-
-    address: FeedAddress
-    sequence: int
-    count: int
-    messages: tuple[bytes, ...]
-
-
 @dataclass
 class Prescan:
-    """What was found in a capture.
+    """What was found of one stream in a capture.
 
     Attributes
     ----------
     symbols : dict of int to SymbolInfo
         Every locate that has a name or a price.
     records, messages : int
-        Frames or messages of the file, and feed messages in them.
+        Frames or messages that were looked at, and feed messages of the stream in them.
     address : FeedAddress or None
-        Of a pcap, where most of its packets were sent; None if it has none.
-    other_packets : int
-        Packets sent elsewhere or of another session.
+        Of frames, where the stream was sent; None if there is no stream.
+    packets, other_packets : int
+        Packets of the stream, and of others.
     first_sequence : int
-        Sequence number of the first packet of that stream.
+        Sequence number of its first packet.
+    skipped : int
+        Messages that a packet jumped over: lost on this line, or late.
+    first_ns, last_ns : int
+        When its first and its last packet were captured.
     """
 
     symbols: dict[int, SymbolInfo] = field(default_factory=dict[int, SymbolInfo])
     records: int = 0
     messages: int = 0
     address: FeedAddress | None = None
+    packets: int = 0
     other_packets: int = 0
     first_sequence: int = 1
+    skipped: int = 0
+    first_ns: int = 0
+    last_ns: int = 0
+    _next_sequence: int = 0
 
     def with_books(self) -> list[SymbolInfo]:
         """Return the locates that can have a book, in order: those with orders added."""
@@ -107,84 +112,94 @@ class Prescan:
         if kind in _NAMED and not info.stock:
             info.stock = message[table.field("stock").span].decode("latin-1").rstrip()
 
+    def note_packet(self, packet: Packet, captured_ns: int) -> None:
+        """Take in one packet of the stream."""
+        if self.address is None:
+            self.address = packet.address
+            self.first_sequence = self._next_sequence = packet.sequence
+            self.first_ns = captured_ns
+        self.packets += 1
+        self.last_ns = captured_ns
+        self.skipped += max(0, packet.sequence - self._next_sequence)
+        self._next_sequence = max(self._next_sequence, packet.sequence + len(packet.messages))
+        for message in packet.messages:
+            self.note(message)
 
-def packet_of(frame: bytes) -> Packet | None:
-    """Return the MoldUDP64 packet of a frame, or None if it holds none that is well formed.
-
-    Addresses, checksums, session and sequence are not judged: the appliance does that.
-    """
-    at = ethernet.MAC.field("ethertype").offset
-    vlan = None
-    tags = (ethernet.EtherType.VLAN, ethernet.EtherType.VLAN_OUTER)
-    while (ethertype := int.from_bytes(frame[at:at + 2], "big")) in tags:
-        vlan = int.from_bytes(frame[at + 2:at + 4], "big")
-        at += ethernet.VLAN_TAG.size
-    ip = at + 2
-    udp = ip + ethernet.IPV4.size
-    mold = udp + ethernet.UDP.size
-    blocks = mold + moldudp64.HEADER.size
-    if ethertype != ethernet.EtherType.IPV4 or len(frame) < blocks:
-        return None
-    ip_header = ethernet.IPV4.decode_from(frame, ip)
-    udp_header = ethernet.UDP.decode_from(frame, udp)
-    header = moldudp64.HEADER.decode_from(frame, mold)
-    if ip_header["version_ihl"] != 0x45 or ip_header["protocol"] != ethernet.IpProtocol.UDP:
-        return None
-    count = int(header["message_count"])
-    wanted = 0 if count == moldudp64.END_OF_SESSION else count
-    messages: list[bytes] = []
-    end = udp + int(udp_header["length"])
-    at = blocks
-    while len(messages) < wanted and at + moldudp64.BLOCK.size <= min(end, len(frame)):
-        length = int.from_bytes(frame[at:at + moldudp64.BLOCK.size], "big")
-        at += moldudp64.BLOCK.size
-        messages.append(frame[at:at + length])
-        at += length
-    if len(messages) != wanted or at != end or end > len(frame):
-        return None
-    session = frame[mold:mold + moldudp64.HEADER.field("session").size].decode("latin-1")
-    address = FeedAddress(
-        session=session, vlan=vlan, group_ip=int(ip_header["destination_address"]),
-        source_ip=int(ip_header["source_address"]), udp_port=int(udp_header["destination_port"]),
-        source_port=int(udp_header["source_port"]))
-    return Packet(address, int(header["sequence_number"]), count, tuple(messages))
+    def take_symbols(self, other: "Prescan") -> None:
+        """Take in what another line of the same feed shows of symbols."""
+        for locate, theirs in other.symbols.items():
+            ours = self.symbols.setdefault(locate, SymbolInfo(locate))
+            ours.stock = ours.stock or theirs.stock
+            ours.adds += theirs.adds
+            ours.grid = math.gcd(ours.grid, theirs.grid)
 
 
-def _stream(packet: Packet) -> tuple[int, int, str]:
-    return packet.address.group_ip, packet.address.udp_port, packet.address.session
+def _most(streams: Iterable[Stream], found: dict[Stream, Prescan]) -> Stream | None:
+    """Return the stream with the most packets, the first of those with equally many."""
+    return max(streams, key=lambda stream: found[stream].packets, default=None)
 
 
-def _packets(capture: Capture) -> Iterator[Packet | None]:
-    for record in capture.records():
-        yield None if record.sliced else packet_of(record.data)
+def prescan(capture: Capture, *, until_ns: int | None = None, second_of: FeedAddress | None = None,
+            looked: Looked | None = None) -> Prescan:
+    """Look through a capture, and choose the stream with the most packets.
 
-
-def prescan(capture: Capture) -> Prescan:
-    """Look through a whole capture.
+    Parameters
+    ----------
+    capture : Capture
+        What to look through.
+    until_ns : int, optional
+        Exchange time, ns since midnight; what comes from the first message of that time on is not
+        taken in.
+    second_of : FeedAddress, optional
+        Choose a second line of this feed: a stream with the same session, and if there is one, with
+        another destination.
+    looked : callable, optional
+        Called now and then with records so far, and how much of the file that is, from 0 to 1.
 
     Raises
     ------
     CaptureError
         If the file is not what it should be.
     """
-    found = Prescan()
     if capture.kind == "itch":
-        for record in capture.records():
-            found.records += 1
-            found.note(record.data)
-        return found
-    streams = Counter(_stream(packet) for packet in _packets(capture) if packet is not None)
-    chosen = streams.most_common(1)[0][0] if streams else None
-    for packet in _packets(capture):
-        found.records += 1
+        return _prescan_messages(capture, until_ns, looked)
+    found: dict[Stream, Prescan] = {}
+    ended: set[Stream] = set()
+    records = 0
+    for records, record in enumerate(capture.records(), start=1):
+        if looked is not None and records % _LOOK_RECORDS == 0:
+            looked(records, capture.fraction)
+        packet = None if record.sliced else packet_of(record.data)
         if packet is None:
             continue
-        if _stream(packet) != chosen:
-            found.other_packets += 1
-            continue
-        if found.address is None:
-            found.address = packet.address
-            found.first_sequence = packet.sequence
-        for message in packet.messages:
-            found.note(message)
+        stream = packet.stream
+        if until_ns is not None and (stream in ended or timestamp_of(packet) >= until_ns):
+            ended.add(stream)
+            if stream == _most(found, found):
+                break
+        else:
+            found.setdefault(stream, Prescan()).note_packet(packet, record.captured_ns)
+    chosen = _most(found, found) if second_of is None else _second(found, second_of)
+    result = Prescan() if chosen is None else found[chosen]
+    result.records = records
+    result.other_packets = sum(other.packets for other in found.values()) - result.packets
+    return result
+
+
+def _second(found: dict[Stream, Prescan], first: FeedAddress) -> Stream | None:
+    same = [stream for stream in found if stream.session == first.session]
+    destination = first.group_ip, first.udp_port
+    elsewhere = [item for item in same if (item.group_ip, item.udp_port) != destination]
+    return _most(elsewhere or same, found)
+
+
+def _prescan_messages(capture: Capture, until_ns: int | None, looked: Looked | None) -> Prescan:
+    found = Prescan()
+    for record in capture.records():
+        if until_ns is not None and int.from_bytes(record.data[_TIMESTAMP], "big") >= until_ns:
+            break
+        found.records += 1
+        found.note(record.data)
+        if looked is not None and found.records % _LOOK_RECORDS == 0:
+            looked(found.records, capture.fraction)
     return found

@@ -4,123 +4,57 @@ Each pass sends the whole capture to a fresh appliance that watches as many symb
 books; rows of all passes are merged. Every row comes from an event record of the hardware.
 """
 
+import difflib
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from sim.appliance import Appliance, SymbolSettings
-from sim.captures import Capture, Record
+from hdl.profile import PROFILES
+from proto.events import BookState
+from sim.appliance import TOP_OF_BOOK_DTYPE, Appliance, SymbolSettings
+from sim.captures import Capture
 from sim.errors import SimulationError
-from sim.framing import FeedAddress, frame_messages
-from sim.prescan import Prescan, SymbolInfo, packet_of, prescan
+from sim.pacing import PacedSender
+from sim.prescan import Looked, Prescan, SymbolInfo, prescan
+from sim.replay_input import ReplayInput, Send
+from sim.replay_rows import COLUMNS
+from sim.replay_summary import RowList, Rows, RowSink, Summary, Waves
 
-__all__ = ["COLUMNS", "Replay", "ReplayError", "Summary", "Waves", "write_rows"]
-
-#: Columns of the file of rows, and the fields of a record that they come from.
-COLUMNS: Mapping[str, str] = {
-    "seq": "feed_sequence", "ts_ns": "ts_ns", "locate": "locate",
-    "bid_px": "bid_price", "bid_sz": "bid_quantity", "bid_ct": "bid_count",
-    "ask_px": "ask_price", "ask_sz": "ask_quantity", "ask_ct": "ask_count",
-}
+__all__ = ["COLUMNS", "Replay", "ReplayError", "RowSink", "Summary", "Waves"]
 
 #: Counters that must stay zero, or rows could be missing.
 _LOSSES = ("net.frames_dropped_buffer_full", "book.events_dropped", "book.table_overflow",
            "net.frames_bad_fcs", "mold.malformed")
 
 _BATCH_FRAMES = 256
+#: A batch of so many frames shows that the one before has had all its effects.
+_LONG_BATCH_FRAMES = 64
 
 Progress = Callable[[int, int, float], None]
-
-
-@dataclass(frozen=True)
-class Waves:
-    """Cycles to write as an FST waveform.
-
-    Attributes
-    ----------
-    path : Path
-        The file.
-    start, end : int
-        First cycle, and the one after the last, counted from power-up.
-    """
-
-    path: Path
-    start: int
-    end: int
 
 
 class ReplayError(SimulationError):
     """What was asked for cannot be replayed."""
 
 
-@dataclass
-class Summary:
-    """What a replay did.
-
-    Attributes
-    ----------
-    kind : str
-        ``itch`` or ``pcap``.
-    records, messages : int
-        Records of the file, and feed messages in them.
-    symbols, passes, rows : int
-        Symbols with a book, passes, rows found.
-    cycles, seconds : int, float
-        Simulated cycles and wall time of all passes.
-    messages_per_second, cycles_per_second : float
-        Feed messages (of every pass) and cycles simulated in a second of wall time.
-    ticks : dict of str to int
-        Tick size of each symbol, 1e-4 USD.
-    other_packets, sliced_frames : int
-        Packets of another stream, which the appliance must refuse, and frames of which the
-        capture has only the beginning, which are not sent.
-    truncated_at : int or None
-        Offset of an incomplete record at the end of the file.
-    losses : dict of str to int
-        Counters of the appliance that should be zero and are not.
-    counters : dict of str to int
-        All counters that are not zero, added up over the passes.
-    """
-
-    kind: str
-    records: int = 0
-    messages: int = 0
-    symbols: int = 0
-    passes: int = 0
-    rows: int = 0
-    cycles: int = 0
-    seconds: float = 0.0
-    messages_per_second: float = 0.0
-    cycles_per_second: float = 0.0
-    ticks: dict[str, int] = field(default_factory=dict[str, int])
-    other_packets: int = 0
-    sliced_frames: int = 0
-    truncated_at: int | None = None
-    losses: dict[str, int] = field(default_factory=dict[str, int])
-    counters: dict[str, int] = field(default_factory=dict[str, int])
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as plain data."""
-        return asdict(self)
-
-
 class Replay:
-    """One capture, looked through and ready to be replayed.
+    """One capture, or two lines of one feed, looked through and ready to be replayed.
 
     Parameters
     ----------
     path : Path
         The capture.
+    line_b : Path, optional
+        Line B, while `path` is line A. The two are merged by the time of capture, before the feed
+        port: what is a duplicate, the appliance decides.
     profile : str
         Sizes of the appliance.
     symbols : sequence of str, optional
-        Only these symbols; by default all that have orders.
+        Only these, symbols or locates; by default all that have orders.
     ticks : mapping of str to int
         Tick sizes that override what was found, by symbol; the key ``*`` is for all.
     lenient : bool
@@ -128,41 +62,90 @@ class Replay:
         headers a publisher rebuilt.
     packed : bool
         Of a BinaryFILE, put as many messages in a frame as go in.
+    speed : Fraction, optional
+        Send frames when they are due, so many times faster than captured, whether the appliance is
+        ready or not; by default as fast as nothing is lost. See :class:`~sim.pacing.PacedSender`.
+    from_ns, until_ns : int, optional
+        Exchange times, ns since midnight: only rows from the first and before the second are
+        wanted. The books are built from the start; what is before `from_ns` is not paced.
     library : Path, optional
         Library of another Verilog than that of `profile`.
     waves : Waves, optional
         Write a waveform of some cycles of the first pass; the replay is some 30 times slower.
+    looked : callable, optional
+        Told now and then how far the look through the capture is.
 
     Raises
     ------
     CaptureError
         If the file is not what it should be.
     ReplayError
-        If a symbol is not in the capture.
+        If a symbol is not in the capture, or options contradict each other or the capture.
     """
 
-    def __init__(self, path: Path, *, profile: str = "sim", symbols: tuple[str, ...] | None = None,
-                 ticks: Mapping[str, int] | None = None, lenient: bool = False,
-                 packed: bool = True, library: Path | None = None,
-                 waves: Waves | None = None) -> None:
+    def __init__(self, path: Path, *, line_b: Path | None = None, profile: str = "sim",
+                 symbols: Sequence[str] | None = None, ticks: Mapping[str, int] | None = None,
+                 lenient: bool = False, packed: bool = True, speed: Fraction | None = None,
+                 from_ns: int | None = None, until_ns: int | None = None,
+                 library: Path | None = None, waves: Waves | None = None,
+                 looked: Looked | None = None) -> None:
         self.waves = waves
         self.capture = Capture(path)
         self.profile = profile
         self.lenient = lenient
         self.packed = packed
+        self.speed = speed
+        self.from_ns = from_ns
+        self.until_ns = until_ns
         self.library = library
-        self.found: Prescan = prescan(self.capture)
+        if lenient and (speed is not None or line_b is not None):
+            raise ReplayError("a lenient replay sends frame by frame: it has no speed and no line "
+                              "B")
+        self.found: Prescan = prescan(self.capture, until_ns=until_ns, looked=looked)
+        if self.capture.kind == "pcap" and self.found.address is None:
+            raise ReplayError(f"{path}: no MoldUDP64 packet in {self.found.records:,} frames")
+        self._messages = self.found.messages
+        self.second = None if line_b is None else self._second(line_b, looked)
         self.books = self._choose(symbols)
         self._override(ticks or {})
+        self.input = ReplayInput(
+            self.capture, self.found, second=self.second, packed=packed, timed=speed is not None,
+            from_ns=from_ns or 0, until_ns=until_ns)
 
-    def _choose(self, symbols: tuple[str, ...] | None) -> list[SymbolInfo]:
+    def _second(self, path: Path, looked: Looked | None) -> tuple[Capture, Prescan]:
+        capture = Capture(path)
+        if self.found.address is None or capture.kind == "itch":
+            raise ReplayError("line A and line B must be captures of frames: a BinaryFILE has no "
+                              "times of capture")
+        found = prescan(capture, until_ns=self.until_ns, second_of=self.found.address,
+                        looked=looked)
+        if found.address is None:
+            raise ReplayError(f"{path}: no packet of session {self.found.address.session!r}, which "
+                              "line A has")
+        if path == self.capture.path and found.address == self.found.address:
+            raise ReplayError(f"{path}: only one line in it")
+        self._messages += found.messages
+        self.found.take_symbols(found)
+        if found.first_ns < self.found.first_ns:
+            self.found.first_sequence = found.first_sequence
+        if path == self.capture.path:
+            self.found.other_packets -= found.packets    # they are sent, as those of line B
+        return capture, found
+
+    def _choose(self, symbols: Sequence[str] | None) -> list[SymbolInfo]:
         books = self.found.with_books()
         if symbols is None:
             return books
-        missing = set(symbols) - {info.stock for info in books}
+        names = {info.stock: info for info in books if info.stock}
+        locates = {str(info.locate): info for info in books}
+        missing = [wanted for wanted in symbols if wanted not in names and wanted not in locates]
         if missing:
-            raise ReplayError(f"{self.capture.path} has no orders of {', '.join(sorted(missing))}")
-        return [info for info in books if info.stock in symbols]
+            near = difflib.get_close_matches(missing[0].upper(), names, n=3)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise ReplayError(f"{self.capture.path} has no orders of {', '.join(missing)}{hint}")
+        chosen = {info.locate for wanted in symbols
+                  for info in (names.get(wanted) or locates[wanted],)}
+        return [info for info in books if info.locate in chosen]
 
     def _override(self, ticks: Mapping[str, int]) -> None:
         unknown = ticks.keys() - {"*"} - {info.stock for info in self.books}
@@ -172,13 +155,18 @@ class Replay:
         self.ticks = {info.locate: ticks.get(info.stock, ticks.get("*", info.tick_size))
                       for info in self.books}
 
-    def run(self, progress: Progress | None = None) -> tuple[npt.NDArray[Any], Summary]:
+    def run(self, progress: Progress | None = None, *, sink: RowSink | None = None,
+            go_on: Callable[[], bool] = lambda: True) -> tuple[Rows, Summary]:
         """Replay; return the records of all rows in order, and what was done.
 
         Parameters
         ----------
         progress : callable, optional
-            Called now and then with frames sent, frames in all and seconds so far.
+            Called now and then with messages sent, messages in all and seconds so far.
+        sink : RowSink, optional
+            Takes the rows; none are returned then.
+        go_on : callable
+            Asked now and then; the replay ends after what has been sent once this is false.
 
         Raises
         ------
@@ -188,93 +176,148 @@ class Replay:
         found = self.found
         summary = Summary(
             kind=self.capture.kind, records=found.records, messages=found.messages,
-            symbols=len(self.books), other_packets=found.other_packets,
+            symbols=len(self.books), other_packets=found.other_packets, lines=self._lines(),
+            from_ns=self.from_ns, until_ns=self.until_ns,
+            speed=None if self.speed is None else str(self.speed),
             ticks={info.stock or str(info.locate): self.ticks[info.locate]
                    for info in self.books})
-        parts: list[npt.NDArray[Any]] = []
-        keys: list[npt.NDArray[np.uint64]] = []
-        begin = time.monotonic()
+        rows = RowList()
+        taken: RowSink = sink or rows
+        begin: float | None = None
         sent = 0
         books = list(self.books)
-        first = True
-        while first or books:
-            first = False
-            waves = self.waves if summary.passes == 0 else None
+        number = 0
+        while summary.interrupted_at is None and (number == 0 or books):
+            number += 1
+            after = taken.begin(number)
+            if after is None:
+                books = books[PROFILES[self.profile].symbols:]
+                continue
+            waves = self.waves if number == 1 else None
             # No order leaves in a replay: simulate the same core without the side that sends them.
             with Appliance(self.profile, library=self.library, traced=waves is not None,
                            trading=waves is not None) as appliance:
+                begin = begin or time.monotonic()    # the simulation is there, and maybe built
                 if waves is not None:
                     appliance.simulation.trace(waves.path, waves.start, waves.end)
                 watched, books = books[:appliance.symbols], books[appliance.symbols:]
-                total = found.records * (summary.passes + 1 + -(-len(books) // appliance.symbols))
+                total = sent + self._messages * (1 + -(-len(books) // appliance.symbols))
                 appliance.watch([SymbolSettings(info.stock, info.locate, self.ticks[info.locate])
                                  for info in watched])
-                for batch, (consumed, records) in enumerate(self._pass(appliance, summary)):
-                    sent += consumed
-                    parts.append(records)
-                    # Lenient captures repeat sequence numbers: a batch is one frame there.
-                    key = batch if self.lenient else 0
-                    keys.append(np.full(len(records), key, "<u8"))
+                for messages, key, records in self._pass(appliance, summary, go_on):
+                    sent += messages
+                    wanted = self._wanted(records, after)
+                    summary.rows += len(wanted)
+                    summary.rows_stale += int(
+                        np.count_nonzero(wanted["state"] & BookState.STALE))
+                    taken.write(key, wanted)
                     if progress is not None:
                         progress(sent, total, time.monotonic() - begin)
                 self._count(appliance, summary)
             summary.passes += 1
-        rows: npt.NDArray[Any] = np.concatenate(parts)
-        order = np.lexsort((rows["feed_sequence"], np.concatenate(keys)))
-        summary.rows = len(rows)
+            if summary.interrupted_at is None:
+                taken.end(number)
         summary.truncated_at = self.capture.truncated_at
-        summary.seconds = time.monotonic() - begin
+        summary.seconds = time.monotonic() - begin if begin else 0.0
         if summary.seconds > 0:
-            summary.messages_per_second = found.messages * summary.passes / summary.seconds
+            summary.messages_per_second = sent / summary.seconds
             summary.cycles_per_second = summary.cycles / summary.seconds
-        return rows[order], summary
+        return rows.rows(), summary
 
-    def _pass(self, appliance: Appliance,
-              summary: Summary) -> Iterator[tuple[int, npt.NDArray[Any]]]:
-        """Send the capture; yield records consumed and events, batch by batch."""
-        address = self.found.address or FeedAddress()
-        appliance.write("control.hold_on_rebuild", 1)
-        appliance.configure_feed(address, next_sequence=self.found.first_sequence,
+    @property
+    def passes(self) -> int:
+        """How many passes there will be, if the profile is what it says."""
+        return max(1, -(-len(self.books) // PROFILES[self.profile].symbols))
+
+    def _lines(self) -> dict[str, dict[str, int]]:
+        if self.second is None:
+            return {}
+        return {name: {"packets": found.packets, "messages": found.messages,
+                       "skipped": found.skipped}
+                for name, found in (("A", self.found), ("B", self.second[1]))}
+
+    def _wanted(self, records: Rows, after: int) -> Rows:
+        """Return the rows in the window, behind those that are there already."""
+        wanted = np.ones(len(records), bool)
+        if after:
+            wanted &= records["feed_sequence"] > after
+        if self.from_ns is not None:
+            wanted &= records["ts_ns"] >= self.from_ns
+        if self.until_ns is not None:
+            wanted &= records["ts_ns"] < self.until_ns
+        return records if wanted.all() else records[wanted]
+
+    def _pass(self, appliance: Appliance, summary: Summary,
+              go_on: Callable[[], bool]) -> Iterator[tuple[int, int, Rows]]:
+        """Send the capture; yield messages sent, a key of the order, and rows in order."""
+        appliance.configure_feed(self.input.address, next_sequence=self.found.first_sequence,
                                  strict=not self.lenient)
-        appliance.simulation.set_paced(True)
+        self._let_wait(appliance, True)
         summary.sliced_frames = 0
-        sends = (self._itch_frames(address) if self.capture.kind == "itch"
-                 else self._pcap_frames(summary))
-        expected = self.found.first_sequence
+        sends = self.input.frames()
         size = 1 if self.lenient and self.capture.kind == "pcap" else _BATCH_FRAMES
+        expected, last, sender = self.found.first_sequence, 0, None
+        waiting = np.zeros(0, TOP_OF_BOOK_DTYPE)
+        key = 0
         while batch := list(islice(sends, size)):
-            frames = [frame for frame, _ in batch if frame is not None]
-            if self.lenient and frames:
-                expected = self._restart(appliance, frames[0], expected)
-            appliance.send_frames(frames)
-            appliance.simulation.drain()
+            if not go_on():
+                summary.interrupted_at = last
+                break
+            summary.sliced_frames += sum(send.frame is None for send in batch)
+            if size == 1:
+                expected = self._restart(appliance, batch[0], expected)
+            sender = self._send(appliance, batch, sender)
             if size == 1:
                 appliance.settle()
-            yield sum(consumed for _, consumed in batch), appliance.events()
+            sequences = [send.sequence for send in batch if send.sequence is not None]
+            waiting = np.concatenate((waiting, appliance.events()))
+            waiting = waiting[np.argsort(waiting["feed_sequence"], kind="stable")]
+            # What comes of these frames may still be under way, but not of those before.
+            ready = len(waiting) if size == 1 else 0
+            if size > 1 and len(batch) >= _LONG_BATCH_FRAMES and sequences:
+                ready = int(np.searchsorted(waiting["feed_sequence"], min(sequences)))
+            yield sum(send.messages for send in batch), key, waiting[:ready]
+            waiting = waiting[ready:]
+            last = max([last, *(send.sequence + send.messages - 1 for send in batch
+                                if send.sequence is not None)])
+            # Lenient captures repeat sequence numbers: a batch is one frame there.
+            key += size == 1
+        if sender is not None:
+            summary.late_frames, summary.latest_ns = sender.late, sender.latest_ns
+            summary.span_ns = sender.span_ns
         appliance.settle()
-        yield 0, appliance.events()
+        waiting = np.concatenate((waiting, appliance.events()))
+        yield 0, key, waiting[np.argsort(waiting["feed_sequence"], kind="stable")]
 
-    def _itch_frames(self, address: FeedAddress) -> Iterator[tuple[bytes | None, int]]:
-        messages = (record.data for record in self.capture.records())
-        for datagram in frame_messages(messages, address, packed=self.packed):
-            yield datagram.frame, datagram.count
+    def _let_wait(self, appliance: Appliance, wait: bool) -> None:
+        """Choose whether frames, and the feed, wait for an appliance that is busy."""
+        appliance.write("control.hold_on_rebuild", int(wait))
+        appliance.simulation.set_paced(wait)
 
-    def _pcap_frames(self, summary: Summary) -> Iterator[tuple[bytes | None, int]]:
-        for record in self.capture.records():
-            if record.sliced:
-                summary.sliced_frames += 1
-                yield None, 1
-            else:
-                yield _padded(record), 1
+    def _send(self, appliance: Appliance, batch: list[Send],
+              sender: PacedSender | None) -> PacedSender | None:
+        """Send a batch, and run until it has begun; return what sends frames that are due."""
+        frames = [send.frame for send in batch if send.frame is not None and send.due_ns is None]
+        if frames:
+            appliance.send_frames(frames)
+            appliance.simulation.drain()
+        timed = [(send.due_ns, send.frame) for send in batch
+                 if send.frame is not None and send.due_ns is not None]
+        if timed and self.speed is not None:
+            if sender is None:
+                appliance.settle()
+                self._let_wait(appliance, False)
+                sender = PacedSender(appliance, self.speed)
+            sender.send(timed)
+        return sender
 
-    def _restart(self, appliance: Appliance, frame: bytes, expected: int) -> int:
+    def _restart(self, appliance: Appliance, send: Send, expected: int) -> int:
         """Make the appliance expect a frame that is out of sequence; return what follows it."""
-        packet = packet_of(frame)
-        if packet is None:
+        if send.sequence is None:
             return expected
-        if packet.sequence != expected:
-            appliance.expect_sequence(packet.sequence)
-        return packet.sequence + len(packet.messages)
+        if send.sequence != expected:
+            appliance.expect_sequence(send.sequence)
+        return send.sequence + send.messages
 
     def _count(self, appliance: Appliance, summary: Summary) -> None:
         summary.cycles += appliance.simulation.cycle
@@ -283,23 +326,3 @@ class Replay:
                 summary.counters[name] = summary.counters.get(name, 0) + count
                 if name in _LOSSES:
                     summary.losses[name] = summary.losses.get(name, 0) + count
-
-
-def _padded(record: Record) -> bytes:
-    """Return a frame as long as the line demands: captures made at a host lack the padding."""
-    return record.data.ljust(60, b"\0")
-
-
-def write_rows(records: npt.NDArray[Any], path: Path) -> None:
-    """Write rows as CSV (RFC 4180) with the columns `COLUMNS`.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written.
-    """
-    with path.open("w", encoding="ascii", newline="") as file:
-        file.write(",".join(COLUMNS) + "\r\n")
-        if len(records):
-            columns = [records[source].tolist() for source in COLUMNS.values()]
-            file.writelines(",".join(map(str, row)) + "\r\n" for row in zip(*columns, strict=True))

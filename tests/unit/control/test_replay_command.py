@@ -1,5 +1,6 @@
 """`tickwire replay`: what it starts, and that its status is that of the process."""
 
+import signal
 import sys
 
 import pytest
@@ -26,12 +27,14 @@ def test_every_option_reaches_the_simulation(started):
     done = CliRunner().invoke(command.app, [
         "replay", "a.pcap", "--bbo", "b.csv", "--profile", "bench", "--tick", "0.01",
         "--tick", "AAPL=0.05", "--symbols", "AAPL,IBM", "--lenient", "--strict",
-        "--output", "json"])
+        "--line-b", "b.pcap", "--from", "09:30", "--to", "10:00:00.5", "--speed", "2.5",
+        "--state", "--resume", "--quiet", "--output", "json"])
     assert done.exit_code == 1
     assert started == [[
         sys.executable, "-m", "sim", "replay", "a.pcap", "--profile", "bench", "--output", "json",
-        "--bbo", "b.csv", "--symbols", "AAPL,IBM", "--tick", "0.01", "--tick", "AAPL=0.05",
-        "--lenient", "--strict"]]
+        "--bbo", "b.csv", "--line-b", "b.pcap", "--symbols", "AAPL,IBM", "--from", "09:30",
+        "--to", "10:00:00.5", "--speed", "2.5", "--tick", "0.01", "--tick", "AAPL=0.05",
+        "--state", "--resume", "--lenient", "--strict", "--quiet"]]
 
 
 def test_help_has_an_example(started):
@@ -50,3 +53,32 @@ def test_status_is_that_of_the_process():
     for status in (0, 1, 3):
         code = f"import sys; sys.exit({status})"
         assert run_process([sys.executable, "-c", code]) == status
+
+
+def test_an_interrupted_process_ends_by_itself(monkeypatch):
+    signals = []
+
+    class Process:
+        waits = 0
+
+        def __init__(self, command):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            pass
+
+        def wait(self):
+            self.waits += 1
+            if self.waits == 1:
+                raise KeyboardInterrupt
+            return 130
+
+        def send_signal(self, number):
+            signals.append(number)
+
+    monkeypatch.setattr("control.cli.replay.subprocess.Popen", Process)
+    assert run_process(["anything"]) == command.ExitStatus.INTERRUPTED
+    assert signals == [signal.SIGTERM]

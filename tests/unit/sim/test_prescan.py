@@ -62,6 +62,49 @@ def test_packets_of_most_frequent_stream_are_looked_at(tmp_path):
     assert [info.stock for info in found.with_books()] == ["CCC", "AAA"]
 
 
+def stamped(message: bytes, ns: int) -> bytes:
+    return message[:5] + ns.to_bytes(6, "big") + message[11:]
+
+
+def test_what_comes_from_a_time_on_is_not_looked_at(tmp_path):
+    messages = [stamped(add(number, b"AAA", 100), 10 * number) for number in range(1, 6)]
+    path = tmp_path / "a.itch"
+    path.write_bytes(b"".join(len(m).to_bytes(2, "big") + m for m in messages))
+    assert sorted(prescan(Capture(path), until_ns=30).symbols) == [1, 2]
+    frames = [d.frame for d in frame_messages(messages, FeedAddress(), packed=False)]
+    path = tmp_path / "a.pcap"
+    wrpcap(str(path), [Ether(frame) for frame in frames])
+    found = prescan(Capture(path), until_ns=30)
+    assert (sorted(found.symbols), found.messages) == ([1, 2], 2)
+
+
+def test_second_line_has_the_session_of_the_first_and_its_own_losses(tmp_path):
+    address, other = FeedAddress(), FeedAddress(group_ip=0xE9360C70, udp_port=9)
+    first = [d.frame for d in frame_messages(MESSAGES, address, packed=False)]
+    second = [d.frame for d in frame_messages(MESSAGES, other, packed=False)]
+    foreign = [d.frame for d in frame_messages(MESSAGES, FeedAddress(session="X"))]
+    path = tmp_path / "a.pcap"
+    wrpcap(str(path), [Ether(frame) for frame in (*first, *foreign, *second[:2], *second[4:])])
+    capture = Capture(path)
+    found = prescan(capture)
+    assert (found.address, found.packets, found.skipped) == (address, 7, 0)
+    line = prescan(capture, second_of=address)
+    assert (line.address, line.packets, line.skipped) == (other, 5, 2)
+    assert prescan(capture, second_of=FeedAddress(session="Y")).address is None
+    line.take_symbols(found)
+    assert line.symbols[7].grid == 100 and line.symbols[8].stock == "BBB"
+
+
+def test_who_waits_is_told_how_far_it_is(tmp_path):
+    path = tmp_path / "a.itch"
+    message = add(1, b"AAA", 100)
+    path.write_bytes((len(message).to_bytes(2, "big") + message) * 20_000)
+    told = []
+    prescan(Capture(path), looked=lambda records, fraction: told.append((records, fraction)))
+    assert [records for records, _ in told] == [8192, 16384]
+    assert 0 < told[0][1] <= told[1][1] <= 1
+
+
 def test_packet_is_read_as_it_was_made():
     address = FeedAddress(vlan=141)
     datagram, = frame_messages(MESSAGES, address, first_sequence=9)
