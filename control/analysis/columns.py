@@ -2,8 +2,7 @@
 # The stubs of pyarrow leave type arguments open.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 
-from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from proto.events import NO_SYMBOL
 
-__all__ = ["Ints", "column", "symbols_of"]
+__all__ = ["Ints", "column", "symbol_codes", "symbols_of"]
 
 Ints = NDArray[np.int64]
 
@@ -23,6 +22,23 @@ def column(table: pa.Table, name: str) -> Ints:
 
 def symbols_of(table: pa.Table) -> list[str]:
     """Return the symbol of each record: its name, else the number of its book, empty for none."""
-    names = cast(Sequence[str | None], table["symbol"].to_pylist())
-    return [name if name is not None else "" if index == NO_SYMBOL else str(index)
-            for name, index in zip(names, column(table, "symbol_index").tolist(), strict=True)]
+    codes, names = symbol_codes(table)
+    return [names[code] for code in codes.tolist()]
+
+
+def symbol_codes(table: pa.Table) -> tuple[Ints, list[str]]:
+    """Return the symbol of each record as a number, and the names of the numbers.
+
+    Names are as in :func:`symbols_of`; two numbers may have the same.
+    """
+    if not table.num_rows:
+        return np.zeros(0, np.int64), []
+    column_of: Any = table["symbol"].combine_chunks()
+    names = cast(list[str], column_of.dictionary.to_pylist())
+    codes = cast(Ints, column_of.indices.fill_null(-1).to_numpy().astype(np.int64))
+    nameless = codes < 0
+    indexes = column(table, "symbol_index")
+    for index in np.unique(indexes[nameless]).tolist():
+        codes[nameless & (indexes == index)] = len(names)
+        names.append("" if index == NO_SYMBOL else str(index))
+    return codes, names

@@ -142,8 +142,7 @@ def order_lives(sent: pa.Table, answers: pa.Table, quotes: Mapping[str, Quotes],
     ControlError
         INVALID_RECORDING if the appliance was reset in between.
     """
-    triggers = {(symbol, sequence): ts_ns for symbol, of in quotes.items() for sequence, ts_ns in
-                zip(of.feed_sequence.tolist(), of.ts_ns.tolist(), strict=True)}
+    triggers = _triggers(sent, quotes)
     log = OrderLog()
     lives: list[OrderLife] = []
     current: dict[int, OrderLife] = {}
@@ -167,6 +166,17 @@ def order_lives(sent: pa.Table, answers: pa.Table, quotes: Mapping[str, Quotes],
             broken += fields["answer"] == AnswerCode.BROKEN
             _answer(current[number], fields)
     return Orders(lives, log, cancels, broken)
+
+
+def _triggers(sent: pa.Table, quotes: Mapping[str, Quotes]) -> dict[tuple[str, int], int]:
+    """Return the times of the messages that caused orders, by symbol and sequence number."""
+    wanted = np.unique(column(sent, "feed_sequence"))
+    found: dict[tuple[str, int], int] = {}
+    for symbol, of in quotes.items():
+        rows = np.flatnonzero(np.isin(of.feed_sequence, wanted))
+        found.update(((symbol, sequence), ts_ns) for sequence, ts_ns in zip(
+            of.feed_sequence[rows].tolist(), of.ts_ns[rows].tolist(), strict=True))
+    return found
 
 
 def _answer(life: OrderLife, fields: Mapping[str, int]) -> None:

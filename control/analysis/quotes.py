@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from control.analysis.columns import Ints, column, symbols_of
+from control.analysis.columns import Ints, column, symbol_codes
 from proto.events import BookState
 
 __all__ = ["FeedClock", "Quotes", "quotes_by_symbol"]
@@ -94,13 +94,15 @@ class Quotes:
 
 def quotes_by_symbol(tops: pa.Table) -> dict[str, Quotes]:
     """Return the quotes of every symbol in records of best bids and offers."""
-    names = np.array(symbols_of(tops), dtype=object)
+    codes, names = symbol_codes(tops)
     state = column(tops, "state")
     columns = {name: column(tops, name) for name in (
         "ts_ns", "feed_sequence", "bid_price", "ask_price", "bid_quantity", "ask_quantity")}
     found: dict[str, Quotes] = {}
-    for symbol in sorted(set(names.tolist())):
-        rows = np.flatnonzero(names == symbol)
+    present: list[int] = np.unique(codes).tolist()
+    for symbol in sorted({names[code] for code in present}):
+        of_symbol = [code for code, name in enumerate(names) if name == symbol]
+        rows = np.flatnonzero(np.isin(codes, of_symbol))
         rows = rows[np.argsort(columns["ts_ns"][rows], kind="stable")]
         of = {name: values[rows] for name, values in columns.items()}
         found[symbol] = Quotes(

@@ -8,6 +8,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from control.analysis.run import analyse, summary
+from control.analysis.tables import write_tables
 from control.cli.environment import Output, environment_of
 from control.errors import ControlError, Reason
 from control.recorder.reader import find_recording, open_recording
@@ -20,7 +21,7 @@ REPORT_HELP = """Example: tickwire report build/demo --html report.html
 
 Print what a recording of `tickwire record` or `make demo` tells: P&L, orders, executions,
 positions, refusals, latency, markouts. With --html also write it as a page with plots, one file
-that needs no network.
+that needs no network, with --tables orders, executions and equity as Parquet files.
 """
 
 #: What a demo writes beside its recording.
@@ -34,6 +35,8 @@ def report(
                                                               "folder.")],
     page: Annotated[Path | None, typer.Option("--html", metavar="FILE",
                                               help="Write the page to this file.")] = None,
+    tables: Annotated[Path | None, typer.Option(metavar="DIR", help=(
+        "Write orders.parquet, fills.parquet and equity.parquet to this folder."))] = None,
     title: Annotated[str | None, typer.Option(help="Title of the page.")] = None,
     output: Annotated[Output, typer.Option(help="Form of the numbers.")] = Output.TEXT,
 ) -> None:
@@ -48,6 +51,13 @@ def report(
             raise ControlError(Reason.INVALID_FIELD, f"html must be a file that can be written: "
                                                      f"{error}", field="html") from error
         environment.say(f"written {page}, {len(text) / 1e6:.1f} MB")
+    if tables is not None:
+        try:
+            written = write_tables(run, tables)
+        except OSError as error:
+            raise ControlError(Reason.INVALID_FIELD, f"tables must be a folder that can be "
+                                                     f"written: {error}", field="tables") from error
+        environment.say(f"written {', '.join(map(str, written))}")
     found = summary(run)
     print(json.dumps(found) if output is Output.JSON else _text(found), file=environment.stdout,
           flush=True)

@@ -8,8 +8,9 @@ only the comparison of three sides is taken from the run's <code>report.json</co
 <dl>
 <dt>time</dt><dd>The exchange's. A change of the book has the time of its message, an answer that of
 the venue. An order's frame began so many cycles after the message that caused it; the way of that
-message to the appliance is not in it. Other stamps in cycles are set between the messages round
-them.</dd>
+message to the appliance is not in it. If that message changed no best bid or offer, and so has no
+record, the order's time is reckoned back from the next message or answer, as is that of cancels.
+</dd>
 <dt>mid</dt><dd>Half the sum of best bid and offer, where both are there and the book is exact.</dd>
 <dt>microprice</dt><dd>(bid x ask shares + ask x bid shares) / (bid shares + ask shares).</dd>
 <dt>equity</dt><dd>What sales brought minus what purchases cost, and positions at the last mid; no

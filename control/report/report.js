@@ -44,7 +44,7 @@
                size: 34, values: options.xTicks, splits: options.xSplits,
                ...(options.xSteps ? { incrs: options.xSteps } : {}) }),
         axis({ label: options.yLabel, labelSize: 20, labelFont: "12px system-ui, sans-serif",
-               size: options.yTicks === usdTicks ? 80 : 62, values: options.yTicks }),
+               size: options.ySize || (options.yTicks === usdTicks ? 80 : 62), values: options.yTicks }),
       ],
       series: [{ label: options.xName, value: options.xValue }, ...options.series],
       hooks: { draw: options.draw ? [options.draw] : [] },
@@ -240,7 +240,7 @@
     const common = { xRange: (plot, low, high) =>
                        low === plot.data[0][0] && high === plot.data[0].at(-1) ? limits
                          : [low, high],
-                     xName: "since sent", sync: "order",
+                     xName: "since sent", sync: "order", ySize: 80,
                      xValue: (plot, value) => value == null ? "" : fixed(6)(value) + " ms" };
     const line = (label, number, value, more) => ({
       label, stroke: seriesColour(number), width: 1.25, paths: stepped, points: { show: false },

@@ -58,7 +58,11 @@ def order_facts(life: OrderLife, quotes: Quotes | None, core_hz: int) -> list[tu
     """Return what is known of an order, by name."""
     sent, logged = life.sent, life.logged
     flags = OrderFlag(sent["flags"])
-    facts = [("frame began", clock_time(life.sent_ns))]
+    exact = life.trigger_ns is not None
+    # Without its trigger an order's time is that of the answer less some cycles: no use to tell
+    # how much later that was.
+    facts = [("frame began", clock_time(life.sent_ns) if exact else
+              f"shortly before {clock_time(life.sent_ns)}")]
     if sent["feed_sequence"]:
         trigger = f"message {sent['feed_sequence']:,} of the feed"
         facts.append(("caused by", f"{trigger}, {clock_time(life.trigger_ns)}"
@@ -75,15 +79,18 @@ def order_facts(life: OrderLife, quotes: Quotes | None, core_hz: int) -> list[tu
         facts.append(("book then", _book(quotes, life.sent_ns)))
     for title, ts_ns in (("accepted", life.accepted_ns), ("cancel sent", life.cancel_sent_ns)):
         if ts_ns is not None:
-            facts.append((title, f"{clock_time(ts_ns)}, {duration(ts_ns - life.sent_ns)} later"))
+            facts.append((title, _later(life, ts_ns)))
     facts += [("executed", f"{fill.quantity:,} at {format_price(fill.price_e4)}, "
-                           f"{clock_time(fill.venue_ns)}, "
-                           f"{duration(fill.venue_ns - life.sent_ns)} after the frame began")
-              for fill in life.fills]
+                           f"{_later(life, fill.venue_ns)}") for fill in life.fills]
     if life.ended_ns is not None and logged.status is not OrderStatus.EXECUTED:
-        facts.append((logged.status.value, f"{clock_time(life.ended_ns)}, "
-                                           f"{duration(life.ended_ns - life.sent_ns)} later"))
+        facts.append((logged.status.value, _later(life, life.ended_ns)))
     return facts
+
+
+def _later(life: OrderLife, ts_ns: int) -> str:
+    """Return a time, and how much later than an order's frame it was if that is known."""
+    after = f", {duration(ts_ns - life.sent_ns)} later" if life.trigger_ns is not None else ""
+    return clock_time(ts_ns) + after
 
 
 def _book(quotes: Quotes, ts_ns: int) -> str:

@@ -3,6 +3,7 @@
 import io
 import json
 
+import pyarrow.parquet as pq
 import pytest
 
 from control.cli.environment import Environment
@@ -52,7 +53,23 @@ def test_the_page_is_written_and_takes_the_demos_report(folder):
     assert command(folder / "events", "--html", page)[0] == 0 and "seed 9" in page.read_text()
 
 
+def test_tables_are_written(folder):
+    status, _, said = command(folder, "--tables", folder / "new" / "t")
+    assert status == 0 and "orders.parquet" in said
+    order, = pq.read_table(folder / "new" / "t" / "orders.parquet").to_pylist()
+    assert order["side"] == "sell" and order["latency_cycles"] == 28
+    assert order["decide_cycles"] == 20 and order["accepted_ns"] is None
+    assert (order["trigger_ns"], order["sent_ns"], order["ended_ns"]) == (1000, 1250, 2000)
+    fill, = pq.read_table(folder / "new" / "t" / "fills.parquet").to_pylist()
+    assert fill["cost_e4_x2"] == 200 and fill["markout_0ns_e4_x2"] is None
+    equity = pq.read_table(folder / "new" / "t" / "equity.parquet")
+    assert equity["equity_e4"].to_pylist() == [0, -10_000]
+    assert equity["position_A@XNAS"].to_pylist() == [0, -100]
+    assert equity.schema.metadata[b"tickwire.kind"] == b"equity"
+
+
 @pytest.mark.parametrize("arguments, status, told", [
+    (["DIR", "--tables", "DIR/events/recording.json"], 2, "tables must be a folder"),
     (["nowhere"], 1, "there is no such folder"),
     ([], 2, "DIR"),
     (["DIR", "--html", "DIR"], 2, "html must be a file that can be written"),

@@ -6,6 +6,7 @@ import random
 import numpy as np
 import pytest
 
+from control.analysis.columns import symbols_of
 from control.analysis.equity import Curve, drawdown_e4, equity_curve
 from control.analysis.latency import latency_by_stage
 from control.analysis.markouts import effective_half_spread_x2, markout_rows, markouts_x2
@@ -15,8 +16,11 @@ from control.analysis.refusals import by_check, by_symbol_and_check
 from control.analysis.run import analyse, refused, summary
 from control.errors import ControlError
 from control.orders import OrderStatus
+from control.recorder.origin import Origin
+from control.recorder.reader import open_recording
+from control.recorder.writer import Recorder
 from proto.checks import Check
-from proto.events import AnswerCode, BookState, EventKind, OrderFlag, StateFlag
+from proto.events import EVENTS, NO_SYMBOL, AnswerCode, BookState, EventKind, OrderFlag, StateFlag
 from tests.support.recordings import CORE_HZ, Story
 
 MS = 1_000_000
@@ -268,6 +272,19 @@ def test_the_clock_never_goes_behind_the_cycles_that_passed():
     # The next message was made before its way to us: it is older than the cycles say.
     clock = FeedClock(np.array([100, 200]), np.array([5000, 5100]), CORE_HZ)
     assert clock.ns_of(np.array([150])).tolist() == [5500]
+
+
+def test_a_symbol_without_a_name_has_the_number_of_its_book(tmp_path):
+    layout = EVENTS[EventKind.TOP_OF_BOOK]
+    empty = dict.fromkeys((field.name for field in layout), 0)
+    with Recorder(tmp_path, Origin(version="", map_hash=0, core_hz=CORE_HZ)) as recorder:
+        for index, name in ((3, "A@XNAS"), (5, ""), (NO_SYMBOL, ""), (4, "A@XNAS"), (5, "")):
+            recorder.take(layout.encode({**empty, "schema_version": 1, "kind": 1,
+                                         "symbol_index": index}), name)
+    table = open_recording(tmp_path).table(EventKind.TOP_OF_BOOK)
+    assert symbols_of(table) == ["A@XNAS", "5", "", "A@XNAS", "5"]
+    assert {name: len(of) for name, of in quotes_by_symbol(table).items()} == {
+        "": 1, "5": 2, "A@XNAS": 2}
 
 
 def test_a_recording_across_a_reset_is_refused(story):
