@@ -108,7 +108,7 @@ class Stage:
 @contextmanager
 def stage(folder: Path, *, seed: int, profile: str, population: PopulationSettings,
           listen: str, pcap: Path | None, say: Callable[[str], None],
-          show: Callable[[str], None]) -> Generator[Stage]:
+          show: Callable[[str], None], recording: Path | None = None) -> Generator[Stage]:
     """Start the processes for the length of a block; time stands still.
 
     Parameters
@@ -127,6 +127,8 @@ def stage(folder: Path, *, seed: int, profile: str, population: PopulationSettin
         File for the frames of the order line.
     say, show : callable
         Take lines about progress, and commands.
+    recording : Path or None
+        File for what goes into the appliance and comes out.
 
     Raises
     ------
@@ -142,7 +144,8 @@ def stage(folder: Path, *, seed: int, profile: str, population: PopulationSettin
             r"listening on (\S+)")
         say("exchange: up")
         port = processes.start(
-            APPLIANCE, ["sim", "run", "--profile", profile, "--port", "0", "--exchange", address],
+            APPLIANCE, ["sim", "run", "--profile", profile, "--port", "0", "--exchange", address,
+                        *(["--record", str(recording.resolve())] if recording else [])],
             r"managed at 127\.0\.0\.1:(\d+)", timeout_s=_BUILD_S,
             slow="appliance: the simulation is being built, once, in a minute or two")
         say(f"appliance: up, profile {profile}")

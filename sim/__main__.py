@@ -7,9 +7,11 @@ import sys
 import threading
 from contextlib import ExitStack
 from enum import IntEnum
+from pathlib import Path
 from types import FrameType
 
 from hdl.profile import PROFILES
+from proto.recording import RecordingError
 from proto.wire.management import UDP_PORT
 from sim.appliance import Appliance
 from sim.captures import CaptureError
@@ -17,7 +19,9 @@ from sim.errors import SimulationError
 from sim.exchange.lockstep import LockstepPeer
 from sim.lockstep import LockstepRun, run_lockstep
 from sim.management_bridge import ManagementBridge
+from sim.recording import RecordedSimulation
 from sim.replay_command import add_replay, run_replay
+from sim.rerun_command import add_rerun, run_rerun
 from sim.running import run_managed
 
 
@@ -46,6 +50,10 @@ def _arguments() -> argparse.ArgumentParser:
     run.add_argument("--exchange", metavar="ADDRESS",
                      help="share time with the exchange that listens there, see `python -m "
                           "sim.exchange serve`; else there is no market, and time is wall time")
+    run.add_argument("--record", type=Path, metavar="FILE",
+                     help="record what goes in and comes out, so that it can be explained and run "
+                          "again")
+    add_rerun(commands)
     return parser
 
 
@@ -74,7 +82,7 @@ def _run(options: argparse.Namespace) -> ExitStatus:
     with ExitStack() as stack:
         bridge = stack.enter_context(ManagementBridge(port=options.port))
         peer = _peer(options.exchange, stack)
-        appliance = stack.enter_context(Appliance(options.profile))
+        appliance = stack.enter_context(_appliance(options.profile, options.record))
         # Records wait in the ring for a control plane.
         appliance.simulation.set_events_ready(False)
         if peer is None:
@@ -87,6 +95,21 @@ def _run(options: argparse.Namespace) -> ExitStatus:
                   flush=True)
             run_lockstep(run, go_on)
     return ExitStatus.DONE
+
+
+def _appliance(profile: str, record: Path | None) -> Appliance:
+    if record is None:
+        return Appliance(profile)
+    appliance = Appliance(profile, make=RecordedSimulation)
+    assert isinstance(appliance.simulation, RecordedSimulation)
+    try:
+        appliance.simulation.record(record, profile=profile, symbols=appliance.symbols,
+                                    core_hz=appliance.read("identity.core_hz"),
+                                    map_hash=appliance.map.hash)
+    except BaseException:
+        appliance.close()
+        raise
+    return appliance
 
 
 def _peer(address: str | None, stack: ExitStack) -> LockstepPeer | None:
@@ -103,12 +126,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _arguments()
     options = parser.parse_args(arguments)
     try:
-        return _run(options) if options.command == "run" else _replay(options, parser)
+        if options.command == "run":
+            return _run(options)
+        if options.command == "rerun":
+            run_rerun(options)
+            return ExitStatus.DONE
+        return _replay(options, parser)
     except OSError as error:
         print(f"error: {error.filename}: {(error.strerror or str(error)).lower()}",
               file=sys.stderr)
         return ExitStatus.FAILED
-    except (CaptureError, SimulationError) as error:
+    except (CaptureError, RecordingError, SimulationError) as error:
         print(f"error: {error}", file=sys.stderr)
         return ExitStatus.FAILED
 

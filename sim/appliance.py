@@ -1,6 +1,6 @@
 """The simulated appliance: a Verilated core with its registers by name and its events as arrays."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -68,6 +68,8 @@ class Appliance:
         Whether waveforms can be written.
     trading : bool
         Whether there are an order side and a management port; without, it simulates faster.
+    make : callable
+        Returns the simulation of a library.
 
     Raises
     ------
@@ -76,12 +78,13 @@ class Appliance:
     """
 
     def __init__(self, profile: str = "sim", *, library: Path | None = None,
-                 traced: bool = False, trading: bool = True) -> None:
+                 traced: bool = False, trading: bool = True,
+                 make: Callable[[Path], Simulation] = Simulation) -> None:
         if library is None:
             arguments = {"profile": profile} if trading else {"profile": profile, "trading": False}
             emitted = verilate.emit(verilate.APPLIANCE, arguments)
             library = verilate.build(emitted, traced=traced)
-        self.simulation = Simulation(library)
+        self.simulation = make(library)
         self._order_records: list[bytes] = []
         smallest = register_map(symbols=1)
         magic = self.simulation.csr_read(smallest["identity.magic"].address)

@@ -1,0 +1,72 @@
+"""``python -m sim rerun``: a recorded run once more, for a waveform of some of its cycles."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from sim.recording import rerun
+from sim.replay_command import cycles
+from sim.waves import Mark, write_view
+
+__all__ = ["add_rerun", "run_rerun"]
+
+_SHOW_EVERY_S = 1.0
+
+
+def _mark(text: str) -> Mark:
+    """Return the mark of ``CYCLE=NAME``."""
+    cycle, _, name = text.partition("=")
+    if not (cycle.isdigit() and name.isascii() and name.isprintable() and name):
+        raise argparse.ArgumentTypeError(f"a mark must be CYCLE=NAME, was {text!r}")
+    return Mark(name, int(cycle))
+
+
+def add_rerun(commands: Any) -> None:
+    """Add the command to those of ``python -m sim``."""
+    again = commands.add_parser(
+        "rerun", formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Example: python -m sim rerun build/demo/run.twr --waves order.fst --cycles "
+                    "812000:812100\n\nRun a recorded run again and write a waveform of some of "
+                    "its cycles.")
+    again.add_argument("recording", type=Path, help="what `python -m sim run --record` has written")
+    again.add_argument("--waves", type=Path, metavar="FST", required=True, help="file to write")
+    again.add_argument("--cycles", type=cycles, required=True, metavar="START:END",
+                       help="cycles of the waveform, at the pins")
+    again.add_argument("--view", type=Path, metavar="GTKW",
+                       help="write a saved view for GTKWave as well: signals by stage")
+    again.add_argument("--mark", action="append", type=_mark, default=[], metavar="CYCLE=NAME",
+                       help="a marker in that view; may be repeated")
+
+
+class _Progress:
+    """A line on standard error every second."""
+
+    def __init__(self) -> None:
+        self._shown = time.monotonic()
+
+    def __call__(self, done: int, total: int, seconds: float) -> None:
+        if time.monotonic() - self._shown < _SHOW_EVERY_S or not done:
+            return
+        self._shown = time.monotonic()
+        left = seconds * max(0, total - done) / done
+        print(f"{min(done, total):,} of {total:,} cycles, {left:.0f} s to go", file=sys.stderr)
+
+
+def run_rerun(options: argparse.Namespace) -> None:
+    """Run the command.
+
+    Raises
+    ------
+    SimulationError
+        As :func:`rerun`.
+    RecordingError
+        If the file is no recording.
+    """
+    start, end = options.cycles
+    same = rerun(options.recording, options.waves, start, end, progress=_Progress())
+    if options.view is not None:
+        write_view(options.view, options.waves, start, end, options.mark)
+    print(f"{same:,} frames of the order line are the same in the same cycles, up to cycle "
+          f"{end:,}", file=sys.stderr)
