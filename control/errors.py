@@ -31,6 +31,8 @@ class Reason(Enum):
     INVALID_MODEL = ("INVALID_ARGUMENT", ExitStatus.FAILED, "model")
     INVALID_RECORDING = ("INVALID_ARGUMENT", ExitStatus.FAILED, "recording")
     UNKNOWN_SYMBOL = ("NOT_FOUND", ExitStatus.USAGE)
+    NO_RECORDING = ("NOT_FOUND", ExitStatus.FAILED, "recording")
+    NOT_RECORDED = ("NOT_FOUND", ExitStatus.USAGE, "recorded")
     SYMBOLS_FULL = ("RESOURCE_EXHAUSTED", ExitStatus.REFUSED)
     SYMBOL_HELD = ("FAILED_PRECONDITION", ExitStatus.REFUSED, "held")
     NO_LIMITS = ("FAILED_PRECONDITION", ExitStatus.REFUSED, "limits")

@@ -15,6 +15,7 @@ from demo.model import write_model
 from demo.report import render
 from demo.story import DemoSettings, failures, play
 from proto.features import FEATURES
+from proto.recording import FILE_NAME as RECORDING
 from sim.errors import SimulationError
 
 #: Where set-up has put the command line.
@@ -90,10 +91,12 @@ def _run(options: argparse.Namespace) -> ExitStatus:
         _tell(f"error: {failure}")
     _tell(f"hash of events  {report['events_sha256']}\n"
           f"written         {options.folder}/report.html (open it in a browser), report.json, "
-          f"events/*/*.parquet,\n                events.jsonl, orders.pcap, model.json")
+          f"events/*/*.parquet,\n                events.jsonl, orders.pcap, {RECORDING}, model.json")
     if found:
         return ExitStatus.FAILED
+    run = "" if options.folder == DemoSettings.folder else f" --run {options.folder}"
     _tell(f"\nNow try:\n"
+          f"  {_TICKWIRE} explain{run}     its orders and refusals; `explain 5` tells all of one\n"
           f"  make up                        a market that goes on, and everything to trade in it\n"
           f"  {_TICKWIRE} arm --yes   let it trade; then status, orders, positions, kill\n"
           f"  make down                      end them")

@@ -129,7 +129,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "run":
             return _run(options)
         if options.command == "rerun":
-            run_rerun(options)
+            print(run_rerun(options), file=sys.stderr)
             return ExitStatus.DONE
         return _replay(options, parser)
     except OSError as error:

@@ -1,18 +1,15 @@
 """``python -m sim rerun``: a recorded run once more, for a waveform of some of its cycles."""
 
 import argparse
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
+from sim.progress import Progress
 from sim.recording import rerun
 from sim.replay_command import cycles
 from sim.waves import Mark, write_view
 
 __all__ = ["add_rerun", "run_rerun"]
-
-_SHOW_EVERY_S = 1.0
 
 
 def _mark(text: str) -> Mark:
@@ -40,22 +37,8 @@ def add_rerun(commands: Any) -> None:
                        help="a marker in that view; may be repeated")
 
 
-class _Progress:
-    """A line on standard error every second."""
-
-    def __init__(self) -> None:
-        self._shown = time.monotonic()
-
-    def __call__(self, done: int, total: int, seconds: float) -> None:
-        if time.monotonic() - self._shown < _SHOW_EVERY_S or not done:
-            return
-        self._shown = time.monotonic()
-        left = seconds * max(0, total - done) / done
-        print(f"{min(done, total):,} of {total:,} cycles, {left:.0f} s to go", file=sys.stderr)
-
-
-def run_rerun(options: argparse.Namespace) -> None:
-    """Run the command.
+def run_rerun(options: argparse.Namespace) -> str:
+    """Run the command; return what it found, for people.
 
     Raises
     ------
@@ -65,8 +48,10 @@ def run_rerun(options: argparse.Namespace) -> None:
         If the file is no recording.
     """
     start, end = options.cycles
-    same = rerun(options.recording, options.waves, start, end, progress=_Progress())
+    progress = Progress("cycles")
+    same = rerun(options.recording, options.waves, start, end, progress=progress)
+    progress.end()
     if options.view is not None:
         write_view(options.view, options.waves, start, end, options.mark)
-    print(f"{same:,} frames of the order line are the same in the same cycles, up to cycle "
-          f"{end:,}", file=sys.stderr)
+    return (f"{same:,} frames of the order line are the same in the same cycles, up to cycle "
+            f"{end:,}")

@@ -7,6 +7,7 @@ from contextlib import redirect_stderr, redirect_stdout
 import typer
 
 from control.cli.environment import Environment
+from control.cli.explain import EXPLAIN_HELP, explain
 from control.cli.feed import feed
 from control.cli.limits import limits
 from control.cli.model import model
@@ -41,6 +42,7 @@ app.command(help=REPLAY_HELP)(replay)
 app.command(help=RECORD_HELP)(record)
 app.command(help=REPORT_HELP)(report)
 app.command(help=SERVE_HELP)(serve)
+app.command(help=EXPLAIN_HELP)(explain)
 add_to(app)
 app.command("book", help=BOOK_HELP)(book)
 app.add_typer(WATCH, name="watch")
