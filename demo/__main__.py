@@ -15,7 +15,7 @@ from demo.model import write_model
 from demo.report import render
 from demo.story import DemoSettings, failures, play
 from proto.features import FEATURES
-from proto.recording import FILE_NAME as RECORDING
+from proto.recording import FILE_NAME as RECORDED_RUN
 from sim.errors import SimulationError
 
 #: Where set-up has put the command line.
@@ -91,7 +91,8 @@ def _run(options: argparse.Namespace) -> ExitStatus:
         _tell(f"error: {failure}")
     _tell(f"hash of events  {report['events_sha256']}\n"
           f"written         {options.folder}/report.html (open it in a browser), report.json, "
-          f"events/*/*.parquet,\n                events.jsonl, orders.pcap, {RECORDING}, model.json")
+          f"events/*/*.parquet,\n                events.jsonl, orders.pcap, model.json, "
+          f"{RECORDED_RUN}")
     if found:
         return ExitStatus.FAILED
     run = "" if options.folder == DemoSettings.folder else f" --run {options.folder}"

@@ -23,7 +23,7 @@ from demo.model import threshold_of, write_model
 from demo.report import Readings, make_report
 from demo.settings import TradingSettings, set_up
 from demo.stage import Stage, stage
-from proto.recording import FILE_NAME as RECORDING
+from proto.recording import FILE_NAME as RECORDED_RUN
 from sim.bench.report import source_commit
 
 __all__ = ["DemoSettings", "failures", "play"]
@@ -117,7 +117,7 @@ def _play(settings: DemoSettings, say: Callable[[str], None],
     trading = TradingSettings(threshold=threshold_of(calibration.model))
     with stage(folder, seed=settings.seed, profile=settings.profile, population=population(),
                listen=settings.listen, pcap=folder / "orders.pcap", say=say,
-               show=show, recording=folder / RECORDING) as scene:
+               show=show, recording=folder / RECORDED_RUN) as scene:
         log = EventLog(scene.server, folder / "events.jsonl", _recorder(folder, scene.desk))
         readings = _trade(scene, settings, trading, model, say)
         final = scene.finish()

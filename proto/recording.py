@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 #: Name of the file in the folder of a run.
-FILE_NAME = "recording.twr"
+FILE_NAME = "run.twr"
 
 _FORMAT = "tickwire-recording/1"
 _ENTRY = struct.Struct("<QQBBHI")

@@ -157,7 +157,7 @@ def test_the_view_names_signals_of_the_waveform_and_the_stamps(waves, run):
 def test_a_recording_of_other_frames_is_found_out(folder, run, waves, tmp_path):
     # What the venue sends is left out: the session never comes up.
     path = tmp_path / "other.twr"
-    with RecordingReader(folder / "recording.twr") as reader:
+    with RecordingReader(folder / "run.twr") as reader:
         writer = RecordingWriter(path, reader.head)
         for entry in reader:
             if not (entry.kind == EntryKind.QUEUED and entry.line == RecordingLine.ORDER):
