@@ -22,7 +22,7 @@ __all__ = ["CsrBridge"]
 class CsrBridge(wiring.Component):
     """Registers, counters and the settings of symbols, as `proto.registers` maps them.
 
-    Latency: 3 cycles, `bus.address` to `bus.read_data`. Throughput: 1 access per cycle.
+    Latency: 4 cycles, `bus.address` to `bus.read_data`. Throughput: 1 access per cycle.
 
     Parameters
     ----------
@@ -135,7 +135,11 @@ class CsrBridge(wiring.Component):
         m.d.sync += chosen.eq(inside)
         tables = Cat(Cat(array.bus.read_data[bit] for array in self._arrays.values()).any()
                      for bit in range(WORD_BITS))
-        m.d.sync += self.bus.read_data.eq(registers.bus.read_data | symbols.bus.read_data |
-                                          tables | Mux(chosen, counters.data, 0))
+        # Those take two cycles; the register file takes three.
+        others = Signal(WORD_BITS, reset_less=True)
+        m.d.sync += [
+            others.eq(symbols.bus.read_data | tables | Mux(chosen, counters.data, 0)),
+            self.bus.read_data.eq(registers.bus.read_data | others),
+        ]
 
         return m

@@ -13,7 +13,7 @@ __all__ = ["CsrBus", "READ_LATENCY", "WORD_BITS", "locate"]
 WORD_BITS = 8 * WORD_BYTES
 
 #: Cycles from the cycle of an address to that of its ``read_data``.
-READ_LATENCY = 3
+READ_LATENCY = 4
 
 #: Seen from the software's side. ``write`` and ``read`` are strobes; ``read_data`` follows the
 #: address by READ_LATENCY cycles whether or not ``read`` is raised.

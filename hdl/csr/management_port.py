@@ -27,8 +27,8 @@ __all__ = ["ManagementPort"]
 class ManagementPort(wiring.Component):
     """Serve the management protocol on an Ethernet line of its own, and answer for it by ARP.
 
-    Latency: 117 cycles, word with the last byte of a request of one read at `word` to Start of the
-    reply at `tx_data`, the bus free; 9 cycles more an operation. A datagram is answered before
+    Latency: 118 cycles, word with the last byte of a request of one read at `word` to Start of the
+    reply at `tx_data`, the bus free; 10 cycles more an operation. A datagram is answered before
     the next one is looked at; those that come meanwhile wait in a buffer of 4 KiB.
 
     Parameters

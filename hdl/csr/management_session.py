@@ -50,6 +50,8 @@ SESSION_STATS = (
 
 #: Cycles for which a datagram is looked at before it is judged.
 _EXAMINE_CYCLES = 3
+#: Cycles from a command to the window to what is known of its effect here.
+_SETTLE_CYCLES = SETTLE_CYCLES + 1
 _SEQUENCE_BITS = HEADER.field("sequence").bits
 
 
@@ -158,10 +160,12 @@ class ManagementSession(wiring.Component):
         operation = Signal(Operation, reset_less=True)
         body = Signal(Acknowledgement)
         accessing = Signal()
+        wanting_write, wanting_read = Signal(), Signal()    # the strobes: they go far
         m.d.comb += [
             self.body_index.eq(place), Value.cast(body).eq(Value.cast(operation)),
             self.bus.address.eq(operation.address[:ADDRESS_BITS]),
             self.bus.write_data.eq(operation.value),
+            self.bus.write.eq(wanting_write), self.bus.read.eq(wanting_read),
         ]
         with m.If(~accessing):
             m.d.sync += Value.cast(operation).eq(self.body_word)
@@ -194,6 +198,7 @@ class ManagementSession(wiring.Component):
             datagram.length == HEADER.size + ACKNOWLEDGE_BODY.size))
         whole = looked("whole", datagram.length == wanted_length)
         few = looked("few", header.count <= MAXIMUM_OPERATIONS)
+        at_last = looked("at_last", place == header.count - 1)
         # How far the number is beyond the last one of its kind.
         beyond = Signal(signed(_SEQUENCE_BITS), reset_less=True)
         m.d.sync += beyond.eq(header.sequence - Mux(is_kind[Kind.HEARTBEAT], last_heartbeat,
@@ -259,12 +264,14 @@ class ManagementSession(wiring.Component):
             say(Kind.REQUEST, Status.DONE, count=count, source=BodySource.VALUES,
                 length=HEADER.size + VALUE.size * count)
 
-        settle = Signal(range(SETTLE_CYCLES + 1))
+        settle = Signal(range(_SETTLE_CYCLES + 1))
         with m.If(settle != 0):
             m.d.sync += settle.eq(settle - 1)
         events_turn = Signal()
-        due = Signal()
-        m.d.comb += due.eq(self.open & (self.window_overdue | (self.window_count != 0)))
+        # As it was a cycle ago: after anything that changes it, `settle` lets it become known.
+        due, overdue = Signal(), Signal()
+        m.d.sync += [due.eq(self.open & (self.window_overdue | (self.window_count != 0))),
+                     overdue.eq(self.open & self.window_overdue)]
         cycles = Signal(range(max(_EXAMINE_CYCLES, READ_LATENCY)))
 
         with m.FSM(name="session"):
@@ -275,9 +282,9 @@ class ManagementSession(wiring.Component):
                 with m.Elif(self.datagrams.valid & ~(events_turn & due)):
                     m.d.sync += events_turn.eq(1)
                     m.next = "EXAMINE"
-                with m.Elif(self.open & self.window_overdue):
+                with m.Elif(overdue):
                     m.d.comb += [self.window_retreat.eq(1), pulses["sent_again"].eq(1)]
-                    m.d.sync += settle.eq(SETTLE_CYCLES)
+                    m.d.sync += settle.eq(_SETTLE_CYCLES)
                 with m.Elif(due):
                     m.d.sync += [
                         events_turn.eq(0), self.window_sent_count.eq(self.window_count),
@@ -291,7 +298,7 @@ class ManagementSession(wiring.Component):
                 m.d.comb += self.answers.valid.eq(1)
                 with m.If(self.answers.ready):
                     m.d.comb += [self.window_sent.eq(1), pulses["event_datagrams"].eq(1)]
-                    m.d.sync += settle.eq(SETTLE_CYCLES)
+                    m.d.sync += settle.eq(_SETTLE_CYCLES)
                     m.next = "IDLE"
 
             with m.State("EXAMINE"):
@@ -338,7 +345,7 @@ class ManagementSession(wiring.Component):
                             m.d.sync += [
                                 last_heartbeat.eq(header.sequence), beat.eq(1), writes.eq(1),
                                 operation.address.eq(self.heartbeat_address),
-                                operation.value.eq(1),
+                                operation.value.eq(1), wanting_write.eq(1),
                             ]
                             m.next = "ACCESS"
                     with m.Elif(is_kind[Kind.ACKNOWLEDGE]):
@@ -376,13 +383,17 @@ class ManagementSession(wiring.Component):
                 m.next = "PREPARE"
             with m.State("PREPARE"):
                 m.d.sync += [writes.eq(operation.code == Code.WRITE), value.eq(0)]
-                m.next = "ACCESS"
                 with m.If(operation.address[ADDRESS_BITS:] != 0):
                     m.next = "STORE"
+                with m.Else():
+                    m.d.sync += [wanting_write.eq(operation.code == Code.WRITE),
+                                 wanting_read.eq(operation.code != Code.WRITE)]
+                    m.next = "ACCESS"
             with m.State("ACCESS"):
-                m.d.comb += [accessing.eq(1), self.bus.write.eq(writes), self.bus.read.eq(~writes)]
+                m.d.comb += accessing.eq(1)
                 m.d.sync += cycles.eq(READ_LATENCY - 1)
                 with m.If(self.taken):
+                    m.d.sync += [wanting_write.eq(0), wanting_read.eq(0)]
                     m.next = "WAIT"
             with m.State("WAIT"):
                 m.d.sync += cycles.eq(cycles - 1)
@@ -396,7 +407,7 @@ class ManagementSession(wiring.Component):
                 m.d.comb += storing.en.eq(Cat(~place[0], place[0]))
                 m.d.sync += place.eq(place + 1)
                 m.next = "FETCH"
-                with m.If(place == header.count - 1):
+                with m.If(at_last):
                     m.d.comb += pulses["requests"].eq(1)
                     m.d.sync += [last_sequence.eq(header.sequence), have_reply.eq(1),
                                  reply_count.eq(header.count)]
@@ -408,6 +419,6 @@ class ManagementSession(wiring.Component):
                     m.next = "DONE"
             with m.State("DONE"):
                 m.d.comb += self.datagrams.ready.eq(1)
-                m.d.sync += settle.eq(SETTLE_CYCLES)
+                m.d.sync += settle.eq(_SETTLE_CYCLES)
                 m.next = "IDLE"
         return m

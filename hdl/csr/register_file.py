@@ -16,7 +16,7 @@ __all__ = ["RegisterFile", "field_members", "port_name"]
 _WORD_LOW = ceil_log2(WORD_BYTES)
 
 #: Settings whose selection is joined before a register.
-_SHOWN_TOGETHER = 8
+_SHOWN_TOGETHER = 64
 
 
 def port_name(block: Block, register: Register, field: BitField) -> str:
@@ -67,9 +67,9 @@ def _rows(blocks: tuple[Block, ...]) -> tuple[list[int], dict[int, int], int]:
 class RegisterFile(wiring.Component):
     """The registers of some blocks, each field a port.
 
-    Latency: 2 cycles, `bus.address` to `bus.read_data`; 2 cycles, `bus.write` to a setting or
+    Latency: 3 cycles, `bus.address` to `bus.read_data`; 2 cycles, `bus.write` to a setting or
     pulse. An address of no register reads zero; writing there or to a read-only field does
-    nothing. (The bridge adds the third cycle of the bus's read latency.) Of a number in two
+    nothing. (The bridge adds the fourth cycle of the bus's read latency.) Of a number in two
     registers that hardware sets, the upper half reads as it was when the lower half was read.
 
     Software reads its own settings from a memory of what it wrote; a bit for each word tells
@@ -156,14 +156,17 @@ class RegisterFile(wiring.Component):
                 m.d.sync += data.eq(Cat(Cat(parts).any() if parts else C(0, 1) for parts in terms))
                 found.append(data)
         kept = self._remembered(m, address, within, write, write_data, selected, written)
-        m.d.comb += self.bus.read_data.eq(Cat(
-            Cat(kept[bit], *(data[bit] for data in found)).any() for bit in range(WORD_BITS)))
+        shown = Signal(WORD_BITS, reset_less=True)
+        m.d.sync += shown.eq(Cat(
+            Cat(data[bit] for data in found).any() if found else C(0, 1)
+            for bit in range(WORD_BITS)))
+        m.d.comb += self.bus.read_data.eq(kept | shown)
 
         return m
 
     def _remembered(self, m: Module, address, within, write, write_data, selected,
                     written) -> Value:
-        """Return settings and constants, two cycles after their address.
+        """Return settings and constants, three cycles after their address.
 
         What software wrote is read from a memory, and before that the reset value from another one:
         much smaller than to choose from all ports.
@@ -208,9 +211,18 @@ class RegisterFile(wiring.Component):
                 flag = Signal(name=f"shown_{mask:x}_{at}")
                 m.d.sync += flag.eq(Cat(terms[at:at + _SHOWN_TOGETHER]).any())
                 shown.append((mask, flag))
+        # A choice for all bits that the same masks have.
+        choices: dict[tuple, Signal] = {}
+        for bit in range(WORD_BITS):
+            flags = tuple(number for number, (mask, _) in enumerate(shown) if mask >> bit & 1)
+            if flags not in choices:
+                choices[flags] = Signal(name=f"written_{bit}", reset_less=True)
+                m.d.sync += choices[flags].eq(Cat(shown[number][1] for number in flags).any())
+        ours, reset = Signal(WORD_BITS, reset_less=True), Signal(WORD_BITS, reset_less=True)
+        m.d.sync += [ours.eq(reading.data), reset.eq(initials.data)]
         return Value.cast(Cat(
-            Mux(Cat(flag for mask, flag in shown if mask >> bit & 1).any(), reading.data[bit],
-                initials.data[bit]) for bit in range(WORD_BITS)))
+            Mux(choices[tuple(number for number, (mask, _) in enumerate(shown) if mask >> bit & 1)],
+                ours[bit], reset[bit]) for bit in range(WORD_BITS)))
 
     def _kept(self, m: Module, port, taken) -> Value:
         """Return a port as it was when `taken` was high last."""

@@ -28,7 +28,7 @@ using tickwire::Word;
 namespace {
 
 constexpr size_t kEventBytes = 64;
-constexpr int kReadCycles = 4;  // the input register and the latency of the bus (hdl/csr/bus.py)
+constexpr int kReadCycles = 5;  // the input register and the latency of the bus (hdl/csr/bus.py)
 constexpr int kResetCycles = 8;
 constexpr int kShortestFrame = 60;  // without FCS; a TAP does not pad
 enum Line { kFeedA, kFeedB, kOrder, kManagement, kLines };

@@ -355,7 +355,7 @@ def test_requests_are_answered_after_fixed_times(sim):
         cycles, reply = answer_to(sim, datagram(
             Kind.REQUEST, session=session, sequence=sequence, count=count,
             body=operations(*((4 * place, None) for place in range(count)))))
-        assert (cycles, reply[16:]) == (117 + 9 * (count - 1), bytes(4 * count))
+        assert (cycles, reply[16:]) == (118 + 10 * (count - 1), bytes(4 * count))
 
 
 def test_arp_requests_are_answered_and_unwanted_frames_are_not(sim):

@@ -1,5 +1,7 @@
 """A management port with a few registers and a source of event records, to be Verilated."""
 
+from itertools import pairwise
+
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
@@ -114,7 +116,7 @@ class ManagementBench(wiring.Component):
             reading.addr.eq(bus.address >> 2), reading.en.eq(1),
             bus.read_data.eq(late[-1]),
         ]
-        m.d.sync += late[1].eq(late[0])
+        m.d.sync += [after.eq(before) for before, after in pairwise(late)]
         with m.Switch(address):
             for where, register in registers.items():
                 with m.Case(where):

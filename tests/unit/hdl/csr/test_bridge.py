@@ -247,7 +247,7 @@ def test_a_reset_brings_back_what_settings_read():
         bus = file.bus
 
         async def words():
-            return [await read(ctx, bus, where, latency=2)
+            return [await read(ctx, bus, where, latency=3)
                     for where in (0x40, 0x80, 0x84, 0xC0, 0x1040, 0x42)]
 
         for _ in range(2):
@@ -275,10 +275,10 @@ def test_w1c_bits_stay_until_they_are_cleared():
         ctx.set(dut.b_r, 3)
         await ctx.tick()
         ctx.set(dut.b_r, 0)
-        assert await read(ctx, dut.bus, 0, latency=2) == 3
+        assert await read(ctx, dut.bus, 0, latency=3) == 3
         await write(ctx, dut.bus, 0, 1)
         await ctx.tick().repeat(2)
-        assert await read(ctx, dut.bus, 0, latency=2) == 2
+        assert await read(ctx, dut.bus, 0, latency=3) == 2
 
     run(dut, bench)
 
