@@ -211,13 +211,13 @@ class OrderRecorder(wiring.Component):
 
         with m.If(take_order):
             m.d.sync += order_waits.eq(0)
-        with m.If(self.answers.valid):
+        # Whether there is one is known late: what is offered is taken in as long as none waits.
+        with m.If(~answer_waits | take_answer):
             m.d.sync += [
-                answer_waits.eq(1), Value.cast(answer).eq(Value.cast(self.answers.p)),
+                answer_waits.eq(self.answers.valid),
+                Value.cast(answer).eq(Value.cast(self.answers.p)),
                 answer_ns.eq(self.now_ns), answer_cycles.eq(self.now_cycles),
             ]
-        with m.Elif(take_answer):
-            m.d.sync += answer_waits.eq(0)
 
         shown = ring.records.p
         m.d.comb += [
