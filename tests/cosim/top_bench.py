@@ -3,7 +3,6 @@
 import random
 from collections import Counter
 from pathlib import Path
-from unittest.mock import patch
 
 import cocotb
 from cocotb.clock import Clock
@@ -165,9 +164,7 @@ async def with_appliance(dut, scenario):
     await pins.start()
 
     def thread():
-        with patch("sim.appliance.Simulation", lambda library: pins):
-            appliance = Appliance(library=Path())
-        scenario(appliance)
+        scenario(Appliance(library=Path(), make=lambda _: pins))
 
     await bridge(thread)()
 
