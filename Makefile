@@ -105,8 +105,9 @@ waves: $(STAMP) ## write the waveform of CYCLES of a replay of CAPTURE (a made o
 	python -m sim replay $(or $(CAPTURE),$(MADE_CAPTURE)) --waves build/waves.fst --cycles $(CYCLES)
 	@echo "build/waves.fst; open it with GTKWave or Surfer"
 
-generate: $(STAMP) ## write docs/messages.md, docs/registers.md and docs/events.md anew
+generate: $(STUBS) ## write docs/messages.md, registers.md, events.md and cli.md anew
 	python -m proto docs
+	python -m control.cli.reference docs/cli.md
 
 clean: ## remove what was built; .venv stays
 	rm -rf build *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from control.cli.environment import Environment
@@ -94,6 +95,14 @@ def _answer(arguments: tuple[str, ...], status: int, out: str, err: str) -> dict
     if status == ExitStatus.INTERRUPTED:
         raise KeyboardInterrupt
     if status:
-        raise DemoError(f"tickwire {shlex.join(arguments)}: status {status}\n    {err.strip()}")
+        raise DemoError(f"tickwire {shlex.join(arguments)}: status {status}\n    {_reason(err)}")
     found: dict[str, Any] = json.loads(out)
     return found
+
+
+def _reason(err: str) -> str:
+    """Return what a command has said, the error that it told as JSON in words."""
+    *before, last = err.strip().splitlines() or [""]
+    with suppress(ValueError, KeyError, TypeError):
+        last = f"tickwire: {json.loads(last)['error']['message']}"
+    return "\n    ".join([*before, last])

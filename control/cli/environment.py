@@ -10,6 +10,7 @@ from typing import Any, TextIO
 import typer
 
 from control.cli.output import render_json, render_text
+from control.errors import ControlError
 
 __all__ = ["Environment", "Output", "emit", "environment_of"]
 
@@ -32,7 +33,7 @@ class Environment:
     variables : mapping of str to str
         Environment variables.
     output : Output
-        Form in which the command wants errors to be told, once it has begun.
+        Form in which errors are told.
     """
 
     stdin: TextIO = field(default_factory=lambda: sys.stdin)
@@ -48,6 +49,15 @@ class Environment:
     def say(self, text: str) -> None:
         """Tell the user something that is no data."""
         print(text, file=self.stderr, flush=True)
+
+    def complain(self, error: ControlError) -> None:
+        """Tell the user why a command has failed, in the form that was asked for."""
+        if self.output is Output.JSON:
+            self.say(render_json({"error": {
+                "reason": error.reason.name, "message": error.message, "field": error.field,
+                "exit_status": int(error.reason.exit_status), "metadata": error.metadata}}))
+        else:
+            self.say(f"tickwire: {error.message}")
 
     @property
     def whole_screen(self) -> bool:

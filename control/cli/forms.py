@@ -4,12 +4,14 @@ from typing import Annotated
 
 import typer
 
+from control.cli.completion import complete_symbol
 from control.errors import wrong_field
 from control.units import parse_price
 
 __all__ = ["SymbolArgument", "dollars", "natural", "noun"]
 
-SymbolArgument = Annotated[str, typer.Argument(metavar="SYMBOL", help="Such as AAPL@XNAS.")]
+SymbolArgument = Annotated[str, typer.Argument(
+    metavar="SYMBOL", help="Such as AAPL@XNAS.", autocompletion=complete_symbol)]
 
 
 def noun(text: str) -> typer.Typer:

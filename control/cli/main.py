@@ -3,10 +3,11 @@
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from itertools import pairwise
 
 import typer
 
-from control.cli.environment import Environment
+from control.cli.environment import Environment, Output
 from control.cli.explain import EXPLAIN_HELP, explain
 from control.cli.feed import feed
 from control.cli.limits import limits
@@ -29,7 +30,7 @@ _ROOT_HELP = """Example: tickwire status
 Manage a Tickwire appliance, simulated or real.
 """
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False,
                   rich_markup_mode=None, help=_ROOT_HELP)
 
 
@@ -57,18 +58,25 @@ app.add_typer(session, name="session")
 def run(arguments: Sequence[str], environment: Environment | None = None) -> int:
     """Run a command in a given world and return its exit status."""
     environment = environment or Environment()
+    if _wants_json(arguments):
+        environment.output = Output.JSON
     try:
         with redirect_stdout(environment.stdout), redirect_stderr(environment.stderr):
             typer.main.get_command(app).main(args=list(arguments), prog_name="tickwire",
                                              obj=environment)
     except ControlError as error:
-        environment.say(f"tickwire: {error.message}")
+        environment.complain(error)
         return error.reason.exit_status
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else ExitStatus.DONE
     except KeyboardInterrupt:
         return ExitStatus.INTERRUPTED
     return ExitStatus.DONE
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Return whether a command was asked for JSON; it may fail before it knows that itself."""
+    return "--output=json" in arguments or ("--output", "json") in pairwise(arguments)
 
 
 def main() -> None:

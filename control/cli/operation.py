@@ -12,6 +12,7 @@ from tickwire.v1 import (
     telemetry_service_pb2_grpc,
 )
 
+from control.cli.completion import complete_position
 from control.cli.options import Invocation, asking, changing
 from control.errors import ControlError, Reason, wrong_field
 
@@ -114,7 +115,8 @@ def kill_clear(
     how: Invocation,
     reason: Annotated[str, typer.Option(help="Why it may be forgotten.")],
     position: Annotated[list[str] | None, typer.Option(
-        metavar="SYMBOL=SHARES", help="A position that is not zero; may be repeated.")] = None,
+        metavar="SYMBOL=SHARES", autocompletion=complete_position,
+        help="A position that is not zero; may be repeated.")] = None,
 ) -> None:
     """Forget a kill."""
     rows = [_position(text) for text in position or []]

@@ -174,7 +174,6 @@ def _with_options(function: Callable[..., None], options: dict[str, tuple[Any, A
     @wraps(function)
     def command(context: typer.Context, **given: Any) -> None:
         common = {name: given.pop(name) for name in options}
-        environment_of(context).output = common["output"]
         function(Invocation(context=context, **common), **given)
 
     # Typer reads a command's options from its signature.

@@ -6,17 +6,18 @@ import logging
 import signal
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from control.appliance import Appliance
-from control.cli.environment import Environment, environment_of
-from control.device import Device
+from control.cli.environment import Environment, Output, environment_of
+from control.cli.output import render_json
+from control.client.connection import DEFAULT_SERVER
 from control.errors import ControlError, Reason, wrong_field
-from control.server import DEFAULT_ADDRESS, TlsFiles, make_server, start
-from control.transport.udp import UdpTransport
 from proto.wire.management import UDP_PORT
+
+if TYPE_CHECKING:
+    from control.server import TlsFiles
 
 __all__ = ["SERVE_HELP", "serve"]
 
@@ -32,12 +33,14 @@ def serve(
     device: Annotated[str, typer.Option(metavar="HOST[:PORT]",
                                         help="Management port of the appliance.")],
     listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where to listen; beyond "
-                                        "loopback only with TLS.")] = DEFAULT_ADDRESS,
+                                        "loopback only with TLS.")] = DEFAULT_SERVER,
     take_over: Annotated[bool, typer.Option("--take-over", help="End the session of another "
                                             "control plane.")] = False,
     heartbeat_ms: Annotated[int, typer.Option(min=1, max=10_000,
                                               help="Time between heartbeats.")] = 100,
     wait_s: Annotated[float, typer.Option(min=0.1, help="Longest wait for the appliance.")] = 10.0,
+    output: Annotated[Output, typer.Option(
+        help="json prints an object on standard output once the service listens.")] = Output.TEXT,
     tls_key: Annotated[Path | None, typer.Option(help="Key of the server, PEM.")] = None,
     tls_certificate: Annotated[Path | None, typer.Option(help="Its certificate, PEM.")] = None,
     tls_authority: Annotated[Path | None, typer.Option(
@@ -50,10 +53,13 @@ def serve(
     if not port.isdigit() or not 0 < int(port) < 65536:
         raise wrong_field("device", "HOST or HOST:PORT", device)
     asyncio.run(_serve(environment_of(context), (host, int(port)), listen, tls,
-                       take_over=take_over, heartbeat_s=heartbeat_ms / 1000, wait_s=wait_s))
+                       take_over=take_over, heartbeat_s=heartbeat_ms / 1000, wait_s=wait_s,
+                       output=output))
 
 
-def _tls(key: Path | None, certificate: Path | None, authority: Path | None) -> TlsFiles | None:
+def _tls(key: Path | None, certificate: Path | None, authority: Path | None) -> "TlsFiles | None":
+    from control.server import TlsFiles
+
     if key is None and certificate is None and authority is None:
         return None
     if key is None or certificate is None or authority is None:
@@ -67,18 +73,28 @@ def _tls(key: Path | None, certificate: Path | None, authority: Path | None) -> 
 
 
 async def _serve(environment: Environment, address: tuple[str, int], listen: str,
-                 tls: TlsFiles | None, *, take_over: bool, heartbeat_s: float,
-                 wait_s: float) -> None:
+                 tls: "TlsFiles | None", *, take_over: bool, heartbeat_s: float,
+                 wait_s: float, output: Output) -> None:
+    # All of the server: not wanted by any other command, and it takes its time.
+    from control.appliance import Appliance
+    from control.device import Device
+    from control.server import make_server, start
+    from control.transport.udp import UdpTransport
+
     transport = await UdpTransport.open(*address, take_over=take_over, timeout_s=wait_s)
     try:
         appliance = Appliance(await Device.open(transport), clock=time.monotonic,
                               heartbeat_s=heartbeat_s)
         server = make_server(appliance, listen, tls)
         await start(server)
+        stop = asyncio.ensure_future(_ending().wait())
         environment.say(f"appliance {appliance.device.version} at {address[0]}:{address[1]}, "
                         f"listening on {listen.rpartition(':')[0]}:{server.port}")
+        if output is Output.JSON:
+            environment.line(render_json({
+                "version": appliance.device.version, "device": f"{address[0]}:{address[1]}",
+                "listening": f"{listen.rpartition(':')[0]}:{server.port}"}))
         running = asyncio.ensure_future(appliance.run())
-        stop = asyncio.ensure_future(_signalled())
         try:
             await asyncio.wait({running, stop}, return_when=asyncio.FIRST_COMPLETED)
             if running.done():
@@ -94,10 +110,10 @@ async def _serve(environment: Environment, address: tuple[str, int], listen: str
         await transport.close()
 
 
-async def _signalled() -> None:
-    """Return when the process is asked to end."""
+def _ending() -> asyncio.Event:
+    """Return what is set when the process is asked to end, from now on."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await stop.wait()
+    return stop

@@ -11,6 +11,7 @@ from tickwire.v1 import (
     telemetry_service_pb2_grpc,
 )
 
+from control.cli.completion import complete_kind
 from control.cli.environment import Output
 from control.cli.forms import SymbolArgument
 from control.cli.options import Invocation, asking
@@ -108,6 +109,7 @@ def watch_status(
 def watch_events(
     how: Invocation,
     kind: Annotated[list[str] | None, typer.Option(
+        autocompletion=complete_kind,
         help="Only this kind, such as top_of_book; may be repeated.")] = None,
     count: _CountOption = 0,
 ) -> None:

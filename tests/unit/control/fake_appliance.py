@@ -189,7 +189,8 @@ class FakeAppliance(asyncio.DatagramProtocol):
         loop = asyncio.get_running_loop()
         await loop.create_datagram_endpoint(lambda: self, local_addr=("127.0.0.1", 0))
         self.ticking = asyncio.ensure_future(self.tick())
-        return self.transport.get_extra_info("sockname")[1]
+        self.port_number = self.transport.get_extra_info("sockname")[1]
+        return self.port_number
 
     async def stop(self):
         self.ticking.cancel()
