@@ -52,6 +52,8 @@ COUNTERS: tuple[Counter, ...] = (
     Counter("mold.gap_messages", "Messages missing in those gaps."),
     Counter("mold.duplicates", "Packets with messages that had been received before."),
     Counter("mold.foreign_session", "Packets of another session."),
+    Counter("mold.unnumbered", "Packets with sequence number 0, taken as the next one in lenient "
+                               "mode."),
     Counter("mold.malformed", "Packets whose blocks do not fit the count or the payload."),
     Counter("itch.operations", "Messages that changed the book of a watched symbol."),
     Counter("itch.admin", "Messages that concern the trading state."),

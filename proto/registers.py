@@ -73,9 +73,11 @@ _CONTROL = Block(name="control", base=0x0100, description="Modes and state of th
                  registers=(
     _word("fcs_mode", _RW, "0 store-and-forward: a frame acts after its FCS proved good; "
                            "1 cut-through: its messages act as they complete.", width=1),
-    _word("strict", _RW, "1 accepts only valid checksums and the configured group and port; 0 "
-                         "accepts also zeroed addresses, ports and checksums, as rebuilt captures "
-                         "have them.", width=1, reset=1),
+    _word("strict", _RW, "1 accepts only valid checksums and the configured group, port and "
+                         "session; 0 is the lenient mode, for captures: any checksum of IPv4 and "
+                         "UDP, zero as destination address and port, and packets with sequence "
+                         "number 0, each as the next one. Change it while feed.enable is 0.",
+          width=1, reset=1),
     _word("hold_on_rebuild", _RW, "1 holds the feed while a book is rebuilt, so that no event is "
                                   "lost; for replay only, a live feed cannot wait.", width=1),
     _word("max_frame_bytes", _RW, "Longest frame of market data or of the venue accepted, "

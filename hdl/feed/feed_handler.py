@@ -56,9 +56,10 @@ order_context_busy, order_context, stamp_tag, stamp_cycles
     """
 
     _FRAMER = ("datagram", "cfg_session", "cfg_session_learn", "cfg_sequence_learn",
-               "cfg_next_sequence", "cfg_load", "session", "next_sequence", "gap_messages",
-               "stat_packets", "stat_messages", "stat_heartbeats", "stat_end_of_session",
-               "stat_gaps", "stat_duplicates", "stat_foreign_session", "stat_malformed")
+               "cfg_next_sequence", "cfg_lenient", "cfg_load", "session", "next_sequence",
+               "gap_messages", "stat_packets", "stat_messages", "stat_heartbeats",
+               "stat_end_of_session", "stat_gaps", "stat_duplicates", "stat_foreign_session",
+               "stat_unnumbered", "stat_malformed")
     _DECODER = ("ahead", "stale_symbols", "context_tag", "context", "order_context_turn",
                 "order_context_tag", "order_context_busy", "order_context", "stamp_tag",
                 "stamp_cycles", "stat_operations", "stat_admin", "stat_unwatched",

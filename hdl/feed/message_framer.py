@@ -77,10 +77,10 @@ class MessageFramer(wiring.Component):
     """
 
     _TRACKER_INPUTS = ("cfg_session", "cfg_session_learn", "cfg_sequence_learn",
-                       "cfg_next_sequence", "cfg_load", "cfg_restart")
+                       "cfg_next_sequence", "cfg_lenient", "cfg_load", "cfg_restart")
     _TRACKER_OUTPUTS = ("session", "next_sequence", "gap_messages", "stat_packets",
                         "stat_heartbeats", "stat_end_of_session", "stat_duplicates",
-                        "stat_foreign_session")
+                        "stat_foreign_session", "stat_unnumbered")
 
     def __init__(self):
         self._tracker = SequenceTracker()

@@ -49,6 +49,9 @@ class SequenceTracker(wiring.Component):
     are not accepted. Whatever the number, the next one expected never decreases, unless a frame
     is undone: it acted before its checksum proved wrong, so its numbers are taken back.
 
+    With `cfg_lenient` a packet with number 0, which no session has and rebuilt captures have, is
+    the next one, whatever its session; that is not learnt.
+
     Members
     -------
     lanes : ``In(192)``
@@ -73,6 +76,8 @@ class SequenceTracker(wiring.Component):
         The first packet's number is the expected one, whatever it is.
     cfg_next_sequence : ``In(64)``
         Number that `cfg_load` makes the expected one.
+    cfg_lenient : ``In(1)``
+        Take packets without a number; steady while a packet comes.
     cfg_load, cfg_restart : ``In(1)``
         Pulses. Restart forgets the session and expects number 1.
     none_left, empty : ``Out(1)``
@@ -86,7 +91,8 @@ class SequenceTracker(wiring.Component):
     gap : ``Out(1)``
         Pulse: messages are missing; `gap_messages` says how many (at most 2**32 - 1).
     gap_messages : ``Out(32)``
-    stat_packets, stat_heartbeats, stat_end_of_session, stat_duplicates, stat_foreign_session
+    stat_packets, stat_heartbeats, stat_end_of_session, stat_duplicates, stat_foreign_session,
+    stat_unnumbered
         One-cycle pulses, one a packet.
     """
 
@@ -103,6 +109,7 @@ class SequenceTracker(wiring.Component):
     cfg_session_learn: In(1)
     cfg_sequence_learn: In(1)
     cfg_next_sequence: In(_SEQUENCE.bits)
+    cfg_lenient: In(1)
     cfg_load: In(1)
     cfg_restart: In(1)
 
@@ -121,6 +128,7 @@ class SequenceTracker(wiring.Component):
     stat_end_of_session: Out(1)
     stat_duplicates: Out(1)
     stat_foreign_session: Out(1)
+    stat_unnumbered: Out(1)
 
     #: Cycles by which an outcome is held so that the header it may undo has been committed.
     UNDO_DELAY_CYCLES = 6
@@ -142,6 +150,16 @@ class SequenceTracker(wiring.Component):
             for value, captured in self._captures(field):
                 with m.If(captured):
                     m.d.sync += target.eq(value)
+
+        # A packet without a number gets the expected one, while the decision is prepared.
+        looked = Signal()
+        unnumbered = Signal()
+        missing = self.cfg_lenient & (sequence == 0)
+        m.d.sync += looked.eq(Cat(captured for _, captured in self._captures(_SEQUENCE)).any())
+        with m.If(looked):
+            m.d.sync += unnumbered.eq(missing)
+            with m.If(missing):
+                m.d.sync += sequence.eq(self.next_sequence)
 
         # The messages that the walk has still to meet.
         left = Signal(_COUNT.bits, reset_less=True)
@@ -190,9 +208,9 @@ class SequenceTracker(wiring.Component):
             m.d.sync += [
                 self.decided.eq(1),
                 passed.eq(0),
-                self.accept.eq(same & (~behind | joining)),
+                self.accept.eq(unnumbered | (same & (~behind | joining))),
                 skip.eq(Mux(forward[_COUNT.bits:].all(), forward, 0)),
-                ours.eq(same),
+                ours.eq(same | unnumbered),
             ]
         with m.Elif(self.delivered):
             m.d.sync += [passed.eq(passed + 1), skip.eq(skip + 1)]
@@ -219,15 +237,18 @@ class SequenceTracker(wiring.Component):
             self.stat_end_of_session.eq(commit & ours & (count == moldudp64.END_OF_SESSION)),
             self.stat_duplicates.eq(commit & ours & behind & ~joining & ~self.empty),
             self.stat_foreign_session.eq(commit & ~ours),
+            self.stat_unnumbered.eq(commit & unnumbered),
         ]
         with m.If(commit):
             m.d.sync += [committed.eq(1), kept.eq(self.next_sequence), kept_known.eq(known),
                          kept_synchronized.eq(synchronized)]
         with m.If(commit & ours):
-            m.d.sync += [known.eq(1), synchronized.eq(1)]
-            with m.If(~known):
+            m.d.sync += synchronized.eq(1)
+            with m.If(~unnumbered):
+                m.d.sync += known.eq(1)
+            with m.If(~unnumbered & ~known):
                 m.d.sync += self.session.eq(session)
-            with m.If(advances | joining):
+            with m.If(advances | joining | unnumbered):
                 m.d.sync += self.next_sequence.eq(after)
         with m.Elif(delay[-1]):
             m.d.sync += committed.eq(0)

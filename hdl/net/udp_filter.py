@@ -53,8 +53,8 @@ class UdpFilter(wiring.Component):
     cfg_group_ip, cfg_udp_port : ``In(32)``, ``In(16)``
         Destination address and port of the wanted datagrams.
     cfg_strict : ``In(1)``
-        Low: destinations and header checksums of zero are accepted as well, as rebuilt captures
-        have them.
+        Low, for captures: the checksums of IPv4 and UDP may be anything, and a destination address
+        or port of zero is taken for ours.
     info : ``Out(DatagramInfo)``
         The newest frame's headers.
     opening, deciding : ``Out(1)``
@@ -124,10 +124,8 @@ class UdpFilter(wiring.Component):
                 udp_length.eq(total_length - IPV4.size),
             ]
         not_udp = Signal(reset_less=True)
-        unchecked = Signal(reset_less=True)
         with m.If(at_word[1]):
             m.d.sync += not_udp.eq(field(IPV4, "protocol") != IpProtocol.UDP)
-            m.d.sync += unchecked.eq(lenient & (field(IPV4, "header_checksum") == 0))
         elsewhere = Signal(reset_less=True)
         with m.If(at_word[2]):
             address = field(IPV4, "destination_address")
@@ -137,7 +135,7 @@ class UdpFilter(wiring.Component):
                 | ~((port == self.cfg_udp_port) | (lenient & (port == 0))))
 
         wrong_length = too_short | (field(UDP, "length") != udp_length)
-        wrong_sum = ~sums_to_zero(summed) & ~unchecked
+        wrong_sum = ~sums_to_zero(summed) & ~lenient
         bad_sum = Signal(reset_less=True)
         bad_length = Signal(reset_less=True)
         udp_unchecked = Signal(reset_less=True)
@@ -157,7 +155,7 @@ class UdpFilter(wiring.Component):
                 decided.eq(1),
                 bad_sum.eq(wrong_sum),
                 bad_length.eq(wrong_length),
-                udp_unchecked.eq(field(UDP, "checksum") == 0),
+                udp_unchecked.eq(lenient | (field(UDP, "checksum") == 0)),
                 self.info.accepted.eq(~(early | wrong_sum | wrong_length)),
                 self.info.payload_length.eq(udp_length - UDP.size),
                 self.info.payload_offset.eq(

@@ -70,7 +70,7 @@ def receive(frame: bytes, *, group_ip: int, udp_port: int, strict: bool = True,
     group_ip, udp_port : int
         Wanted destination.
     strict : bool
-        False: destinations and header checksums of zero are accepted as well.
+        False: the checksums of IPv4 and UDP may be anything, and a destination of zero is ours.
     maximum : int
         Longest legal frame.
     """
@@ -91,7 +91,7 @@ def receive(frame: bytes, *, group_ip: int, udp_port: int, strict: bool = True,
     datagram = frame[ip + 20:ip + total]
     if ip + total > len(frame) - 4:
         late = "bad_length"
-    elif datagram[6:8] != b"\0\0":
+    elif strict and datagram[6:8] != b"\0\0":
         pseudo = frame[ip + 12:ip + 20] + bytes([0, 17]) + (length + 8).to_bytes(2, "big")
         if internet_checksum(pseudo + datagram) != 0xFFFF:
             late = "bad_udp_checksum"
@@ -112,8 +112,7 @@ def _headers(frame: bytes, group_ip: int, udp_port: int, strict: bool) -> str | 
         return "not_ipv4"
     if frame[ip] & 15 > 5:
         return "options"
-    unchecked = not strict and frame[ip + 10:ip + 12] == b"\0\0"
-    if not unchecked and internet_checksum(frame[ip:ip + 20]) != 0xFFFF:
+    if strict and internet_checksum(frame[ip:ip + 20]) != 0xFFFF:
         return "bad_header_checksum"
     if int.from_bytes(frame[ip + 6:ip + 8], "big") & 0x3FFF:
         return "fragments"

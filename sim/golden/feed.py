@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 __all__ = ["AdminRow", "DecodedMessage", "FeedModel", "OperationRow", "Packet", "split_packet"]
 
@@ -115,6 +115,8 @@ class FeedModel:
         Session to follow; None takes that of the first packet.
     sequence_learn : bool
         Whether the first packet's number is the expected one.
+    lenient : bool
+        A packet with number 0, which no session has, is the next one, of whatever session.
     stocks : dict of str to int
         Symbol index by stock name; its locate is learnt from the directory.
     locates : dict of int to int
@@ -129,6 +131,7 @@ class FeedModel:
 
     session: bytes | None = None
     sequence_learn: bool = False
+    lenient: bool = False
     stocks: dict[str, int] = field(default_factory=dict[str, int])
     locates: dict[int, int] = field(default_factory=dict[int, int])
     next_sequence: int = 1
@@ -155,6 +158,10 @@ class FeedModel:
             return
         if packet.malformed:
             self.count("malformed")
+        if self.lenient and packet.sequence == 0:
+            self.count("unnumbered")
+            self._packet_of_session(replace(packet, sequence=self.next_sequence))
+            return
         if self.session is None:
             self.session = packet.session
         if packet.session != self.session:

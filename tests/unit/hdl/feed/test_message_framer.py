@@ -1,5 +1,6 @@
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -9,7 +10,7 @@ from tests.support.streams import always, run, stalls
 from tests.unit.hdl.feed.frames import OFFSETS, SESSION, Frame, block_lengths, drive_frames, packet
 
 PULSES = ("packets", "messages", "heartbeats", "end_of_session", "gaps", "duplicates",
-          "foreign_session", "malformed")
+          "foreign_session", "unnumbered", "malformed")
 
 
 class Watch:
@@ -83,8 +84,8 @@ def simulate(frames, *, go_in=always, go_out=always, drain=40, seed=1, log=None,
     return watch
 
 
-def expect(watch, frames):
-    model = FeedModel(sequence_learn=True)
+def expect(watch, frames, *, lenient=False):
+    model = FeedModel(sequence_learn=True, lenient=lenient)
     for frame in frames:
         if frame.accepted:
             model.packet(frame.payload)
@@ -94,7 +95,7 @@ def expect(watch, frames):
         assert have[1:] == need[1:]
         assert not need[1] or have[0] == need[0]  # no number is told of a foreign message
     for name in ("packets", "heartbeats", "end_of_session", "gaps", "gap_messages", "duplicates",
-                 "foreign_session", "malformed"):
+                 "foreign_session", "unnumbered", "malformed"):
         assert watch.counts[name] == model.counts.get(name, 0), name
     return model
 
@@ -338,3 +339,64 @@ def test_restart_forgets_the_session():
     run(dut, bench, background=[watch.bench])
     assert [(s, a) for s, a, _ in watch.messages] == [(50, True), (7, True)]
     assert watch.counts["gaps"] == 0
+
+
+def lenient_frames(seed, number):
+    """Return frames of which most have no sequence number, and some no session either."""
+    rng = random.Random(seed)
+    frames = []
+    for frame in random_frames(seed, number):
+        payload = frame.payload
+        if len(payload) >= 20 and rng.random() < 0.6:
+            session = rng.choice((SESSION, bytes(10), b"OTHER     "))
+            payload = session + bytes(8) + payload[18:]
+        frames.append(replace(frame, payload=payload))
+    return frames
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_lenient_packets_without_a_number_are_the_next_ones(seed):
+    async def setup(ctx, dut):
+        ctx.set(dut.cfg_lenient, 1)
+
+    frames = lenient_frames(seed, 120)
+    go_in, go_out = [(always, always), (stalls(seed), stalls(seed + 9, 0.7))][seed % 2]
+    watch = simulate(frames, go_in=go_in, go_out=go_out, seed=seed, drain=400, setup=setup)
+    model = expect(watch, frames, lenient=True)
+    assert model.counts["unnumbered"] > 40
+
+
+@pytest.mark.parametrize("offset", OFFSETS)
+def test_lenient_mode_learns_no_session_from_a_packet_without_a_number(offset):
+    async def setup(ctx, dut):
+        ctx.set(dut.cfg_lenient, 1)
+        ctx.set(dut.cfg_sequence_learn, 0)
+
+    blank = [Frame(packet(0, [bytes([n]) * 19], session=bytes(10)), offset) for n in range(3)]
+    frames = [*blank, Frame(packet(4, [b"x" * 19]), offset), *blank,
+              Frame(packet(8, [b"y" * 19]), offset)]
+    watch = simulate(frames, setup=setup)
+    assert [(sequence, accept) for sequence, accept, _ in watch.messages] == [
+        (n, True) for n in range(1, 9)]
+    assert watch.counts["unnumbered"] == 6
+    assert watch.stale == watch.counts["foreign_session"] == 0
+
+
+def test_strict_mode_takes_no_packet_without_a_number():
+    frames = [Frame(packet(10, [b"x" * 19])), Frame(packet(0, [b"y" * 19])),
+              Frame(packet(11, [b"z" * 19]))]
+    watch = simulate(frames)
+    assert [(sequence, accept) for sequence, accept, _ in watch.messages] == [
+        (10, True), (0, False), (11, True)]
+    assert watch.counts["duplicates"] == 1 and watch.counts["unnumbered"] == 0
+
+
+def test_sequence_numbers_given_to_a_bad_frame_are_taken_back():
+    async def setup(ctx, dut):
+        ctx.set(dut.cfg_lenient, 1)
+        ctx.set(dut.cfg_sequence_learn, 0)
+
+    frames = [Frame(packet(0, [b"x" * 19] * 2)), Frame(packet(0, [b"y" * 19] * 3), good=False),
+              Frame(packet(0, [b"z" * 19]))]
+    watch = simulate(frames, setup=setup, gap_cycles=12)
+    assert [sequence for sequence, _, _ in watch.messages] == [1, 2, 3, 4, 5, 3]

@@ -355,6 +355,7 @@ def test_mode_changes_only_between_frames():
 @pytest.mark.parametrize("folder, strict", [
     ("Nasdaq.Equities.TotalView.Itch.v5.0", True),
     ("Nasdaq.Equities.TotalView.Itch.v5.0.20230822", False),
+    ("Nasdaq.Equities.TotalView.Itch.v5.0.20230822", True),
     ("Nasdaq.Nsm.Ouch.v5.0", True),
 ])
 def test_captured_frames(folder, strict, cut_through):
@@ -366,4 +367,7 @@ def test_captured_frames(folder, strict, cut_through):
                   buffer_bytes=16384)
     check(out, frames, starts, cut_through=cut_through, strict=strict)
     accepted = [note for note in out.notes if note is not None and note.accepted]
-    assert len(accepted) == (0 if "Ouch" in folder else len(frames))
+    refused = "Ouch" in folder or (strict and folder.endswith("20230822"))
+    assert len(accepted) == (0 if refused else len(frames))
+    if strict and folder.endswith("20230822"):
+        assert out.counts["bad_header_checksum"] == len(frames) == 71
