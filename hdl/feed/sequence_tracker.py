@@ -4,6 +4,7 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.one_hot import pick
 from hdl.stream import BEAT_BYTES
 from proto.wire import ethernet, moldudp64
 
@@ -146,7 +147,7 @@ class SequenceTracker(wiring.Component):
         session = Signal(_SESSION.bits, reset_less=True)
         sequence = Signal(_SEQUENCE.bits, reset_less=True)
         count = Signal(_COUNT.bits, reset_less=True)
-        for field, target in ((_SESSION, session), (_SEQUENCE, sequence), (_COUNT, count)):
+        for field, target in ((_SESSION, session), (_COUNT, count)):
             for value, captured in self._captures(field):
                 with m.If(captured):
                     m.d.sync += target.eq(value)
@@ -154,12 +155,14 @@ class SequenceTracker(wiring.Component):
         # A packet without a number gets the expected one, while the decision is prepared.
         looked = Signal()
         unnumbered = Signal()
-        missing = self.cfg_lenient & (sequence == 0)
-        m.d.sync += looked.eq(Cat(captured for _, captured in self._captures(_SEQUENCE)).any())
+        missing = Signal()
+        m.d.comb += missing.eq(looked & self.cfg_lenient & (sequence == 0))
+        numbers = [*self._captures(_SEQUENCE), (self.next_sequence, missing)]
+        m.d.sync += looked.eq(Cat(captured for _, captured in numbers[:-1]).any())
+        with m.If(Cat(chosen for _, chosen in numbers).any()):
+            m.d.sync += sequence.eq(pick(*((chosen, number) for number, chosen in numbers)))
         with m.If(looked):
             m.d.sync += unnumbered.eq(missing)
-            with m.If(missing):
-                m.d.sync += sequence.eq(self.next_sequence)
 
         # The messages that the walk has still to meet.
         left = Signal(_COUNT.bits, reset_less=True)
