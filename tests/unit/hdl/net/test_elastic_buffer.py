@@ -148,6 +148,58 @@ def test_shortest_legal_gaps_ride_through(ppm):
     assert counts["overrun"] == counts["underrun"] == 0
 
 
+def starts_of(words, *, period=1.0, phase=0.0):
+    """Return the times at which Start is taken, its lane counted as a part of the period."""
+    return [(cycle + lane / 8) * period + phase
+            for cycle, (data, control) in enumerate(words) for lane in (0, 4)
+            if control >> lane & 1 and data >> 8 * lane & 0xFF == START]
+
+
+#: Periods from a word at the line to the same word in `sync`: what the docstring says, and what the
+#: clocks drift while a gap is waited for.
+LEAST_FILL, MOST_FILL = 1.95, 3.1
+
+
+@pytest.mark.parametrize("ppm", [-100, 100])
+@pytest.mark.parametrize("traffic", ["smallest frames", "largest frames", "bursts"])
+def test_no_frame_is_lost_at_100_ppm(ppm, traffic):
+    # The line is fuller than 10GbE allows: gaps of 9 bytes in the bursts, 12 on average elsewhere.
+    rng = random.Random(f"{ppm}{traffic}")
+    line = Line()
+    line.idle(64)
+    sent = []
+    deficit = 0
+    while len(line.lanes) < 8 * 21_000:
+        burst = traffic == "bursts" and len(sent) % 200 < 150
+        size = (67 if burst else 64 if traffic == "smallest frames"
+                else 1518 if traffic == "largest frames" else rng.randrange(64, 1519))
+        frame = rng.randbytes(size)
+        sent.append(frame)
+        length = 12 + (-(size + 12) % 4)
+        if burst:
+            length = 9
+        elif length > 12 and deficit + 16 - length <= 3:
+            deficit += 16 - length
+            length -= 4
+        elif length > 12:
+            deficit = max(0, deficit - (length - 12))
+        line.frame(frame, gap=length)
+    line.idle(64)
+    words = line.words()
+    period = 1 + ppm * 1e-6
+    out, counts = pass_through(words, rx_period=period, rx_phase=0.3)
+    frames, _ = frames_of(out[8:])
+    assert [frame[7:] for frame in frames] == sent
+    assert counts["overrun"] == counts["underrun"] == 0
+    # A slip every 10,000 words; before the first word of the line is there, idles are inserted.
+    slips = (counts["inserted"] - LATENCY, counts["deleted"])
+    assert slips in ({(2, 0), (3, 0)} if ppm > 0 else {(0, 2), (0, 3)})
+    came = starts_of([(word["data"], word["control"]) for word in words], period=period, phase=0.3)
+    fills = [left - arrived for left, arrived in
+             zip(starts_of(out, phase=0.5), came, strict=True)]
+    assert LEAST_FILL < min(fills) and max(fills) < MOST_FILL
+
+
 def test_link_fault_for_ever_under_drift():
     for drift in (-4e-3, 4e-3):
         line = Line()
