@@ -1,19 +1,19 @@
 """The life of every order in a recording: what caused it, when it left, what became of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from control.analysis.columns import column, symbols_of
-from control.analysis.quotes import FeedClock, Quotes
+from control.analysis.columns import Ints, column, symbols_of
+from control.analysis.quotes import FeedClock
 from control.errors import ControlError, Reason
 from control.orders import LoggedOrder, OrderLog
 from proto.events import AnswerCode, EventKind, OrderFlag
 
-__all__ = ["Fill", "OrderLife", "Orders", "order_lives"]
+__all__ = ["Fill", "MessageTimes", "OrderLife", "Orders", "order_lives"]
 
 _SENT = EventKind.ORDER_SENT.name.lower()
 _ANSWER = EventKind.VENUE_ANSWER.name.lower()
@@ -71,7 +71,8 @@ class OrderLife:
         The exchange's time when its frame began, ns since midnight: that of the message that
         caused it and the cycles since, else as :class:`FeedClock` tells it.
     trigger_ns : int or None
-        Time of the message that caused it, None if that changed no best bid or offer.
+        Time of the message that caused it, None if that is not known: it changed no best bid or
+        offer, and so has no record.
     accepted_ns, ended_ns : int or None
         The venue's times of the acceptance, and of what left no share open.
     cancel_sent_ns : int or None
@@ -124,7 +125,11 @@ class Orders:
                       key=lambda fill: (fill.venue_ns, fill.session_sequence))
 
 
-def order_lives(sent: pa.Table, answers: pa.Table, quotes: Mapping[str, Quotes],
+#: By symbol: sequence numbers of messages, and their times.
+MessageTimes = Mapping[str, Sequence[tuple[Ints, Ints]]]
+
+
+def order_lives(sent: pa.Table, answers: pa.Table, messages: MessageTimes,
                 clock: FeedClock) -> Orders:
     """Return every order of a recording.
 
@@ -132,8 +137,8 @@ def order_lives(sent: pa.Table, answers: pa.Table, quotes: Mapping[str, Quotes],
     ----------
     sent, answers : Table
         Records of orders and cancels sent, and of the venue's answers.
-    quotes : mapping of str to Quotes
-        Best bids and offers by symbol.
+    messages : mapping of str to sequence of pairs of Ints
+        By symbol, sequence numbers of messages and their times, ns since midnight.
     clock : FeedClock
         Tells the exchange's time.
 
@@ -142,7 +147,7 @@ def order_lives(sent: pa.Table, answers: pa.Table, quotes: Mapping[str, Quotes],
     ControlError
         INVALID_RECORDING if the appliance was reset in between.
     """
-    triggers = _triggers(sent, quotes)
+    triggers = _triggers(sent, messages)
     log = OrderLog()
     lives: list[OrderLife] = []
     current: dict[int, OrderLife] = {}
@@ -168,14 +173,15 @@ def order_lives(sent: pa.Table, answers: pa.Table, quotes: Mapping[str, Quotes],
     return Orders(lives, log, cancels, broken)
 
 
-def _triggers(sent: pa.Table, quotes: Mapping[str, Quotes]) -> dict[tuple[str, int], int]:
+def _triggers(sent: pa.Table, messages: MessageTimes) -> dict[tuple[str, int], int]:
     """Return the times of the messages that caused orders, by symbol and sequence number."""
     wanted = np.unique(column(sent, "feed_sequence"))
     found: dict[tuple[str, int], int] = {}
-    for symbol, of in quotes.items():
-        rows = np.flatnonzero(np.isin(of.feed_sequence, wanted))
-        found.update(((symbol, sequence), ts_ns) for sequence, ts_ns in zip(
-            of.feed_sequence[rows].tolist(), of.ts_ns[rows].tolist(), strict=True))
+    for symbol, pairs in messages.items():
+        for sequences, times in pairs:
+            rows = np.flatnonzero(np.isin(sequences, wanted))
+            found.update(((symbol, sequence), ts_ns) for sequence, ts_ns in zip(
+                sequences[rows].tolist(), times[rows].tolist(), strict=True))
     return found
 
 

@@ -1,16 +1,19 @@
 """Everything that the records of one run tell, and its numbers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from control.analysis.columns import Ints
 from control.analysis.equity import Curve, drawdown_e4, equity_curve
 from control.analysis.latency import StageLatency, latency_by_stage
 from control.analysis.markouts import Masked, effective_half_spread_x2, markout_rows, markouts_x2
 from control.analysis.orders import Fill, Orders, order_lives
 from control.analysis.quotes import FeedClock, Quotes, quotes_by_symbol
 from control.analysis.refusals import Refusal, by_check, refusals_of
+from control.analysis.signals import ScoreCheck, Signals, check_scores
 from control.analysis.states import StateChange, state_changes
 from control.orders import OrderStatus
 from control.recorder.reader import Recording
@@ -45,6 +48,10 @@ class RunAnalysis:
         What the risk gate refused.
     states : list of StateChange
         What changed in the appliance.
+    signals : dict of str to Signals
+        Scores after every message, by symbol, where they could be computed.
+    score_check : ScoreCheck
+        Whether they are those of the hardware.
     """
 
     recording: Recording
@@ -58,6 +65,8 @@ class RunAnalysis:
     stages: list[StageLatency]
     refusals: list[Refusal]
     states: list[StateChange]
+    signals: Mapping[str, Signals]
+    score_check: ScoreCheck
 
     @property
     def began_ns(self) -> int:
@@ -75,8 +84,15 @@ class RunAnalysis:
         return found + ([self.orders.lives[row].sent_ns] if self.orders.lives else [])
 
 
-def analyse(recording: Recording) -> RunAnalysis:
+def analyse(recording: Recording, signals: Mapping[str, Signals] | None = None) -> RunAnalysis:
     """Analyse a recording.
+
+    Parameters
+    ----------
+    recording : Recording
+        Event records.
+    signals : mapping of str to Signals, optional
+        Scores and times of messages besides.
 
     Raises
     ------
@@ -88,7 +104,7 @@ def analyse(recording: Recording) -> RunAnalysis:
     sent, states = tables[EventKind.ORDER_SENT], tables[EventKind.STATE]
     quotes = quotes_by_symbol(tops)
     clock = FeedClock.of_records(tops, answers, states, recording.origin.core_hz)
-    orders = order_lives(sent, answers, quotes, clock)
+    orders = order_lives(sent, answers, _message_times(quotes, signals or {}), clock)
     fills = orders.fills
     return RunAnalysis(
         recording=recording, quotes=quotes, orders=orders, fills=fills,
@@ -97,7 +113,17 @@ def analyse(recording: Recording) -> RunAnalysis:
         half_spreads_x2=effective_half_spread_x2(fills, quotes),
         stages=latency_by_stage(sent),
         refusals=refusals_of(tables[EventKind.ORDER_REFUSED], clock),
-        states=state_changes(states, clock))
+        states=state_changes(states, clock), signals=signals or {},
+        score_check=check_scores(orders.lives, signals or {}))
+
+
+def _message_times(quotes: Mapping[str, Quotes], signals: Mapping[str, Signals]
+                   ) -> dict[str, list[tuple[Ints, Ints]]]:
+    """Return sequence numbers and times of the messages of each symbol that are known."""
+    found: dict[str, list[tuple[Ints, Ints]]] = {}
+    for known in (*quotes.values(), *signals.values()):
+        found.setdefault(known.symbol, []).append((known.feed_sequence, known.ts_ns))
+    return found
 
 
 def summary(run: RunAnalysis) -> dict[str, Any]:
@@ -122,6 +148,8 @@ def summary(run: RunAnalysis) -> dict[str, Any]:
         "latency_cycles": {f"{share / 100:g}%": cycles
                            for share, cycles in whole.percentiles.items()},
         "core_hz": run.recording.origin.core_hz,
+        "scores_computed": {"equal": run.score_check.equal,
+                            "different": run.score_check.different},
         "mean_markouts_e4": {
             f"{row.horizon_ns / 1e6:g} ms": None if np.isnan(row.mean_e4) else
             round(row.mean_e4, 2) for row in markout_rows(run.fills, run.markouts_x2)},

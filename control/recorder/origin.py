@@ -9,7 +9,7 @@ from proto.events import SCHEMA_VERSION
 __all__ = ["FORMAT", "PREFIX", "Origin"]
 
 #: Format of a recording, in its ``recording.json`` and in the metadata of every file.
-FORMAT = "tickwire-recording/1"
+FORMAT = "tickwire-events/1"
 #: What the keys of a file's metadata begin with.
 PREFIX = "tickwire."
 

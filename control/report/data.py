@@ -14,6 +14,7 @@ from control.analysis.markouts import markout_rows
 from control.analysis.orders import OrderLife
 from control.analysis.quotes import Quotes
 from control.analysis.run import RunAnalysis
+from control.analysis.signals import Signals
 from control.report.words import duration, order_facts, status_of
 
 __all__ = ["MOST_ORDERS", "MOST_POINTS", "Settings", "detailed", "plot_data", "thinned"]
@@ -82,6 +83,9 @@ def plot_data(run: RunAnalysis, settings: Settings) -> dict[str, Any]:
                          [life for life in lives if life.symbol == symbol], zero_ns,
                          whole=sum(map(len, run.quotes.values())) <= MOST_ROWS)
                    for symbol in symbols],
+        "signals": [_scores(run.signals.get(symbol),
+                            [life for life in lives if life.symbol == symbol], zero_ns)
+                    for symbol in symbols] if run.signals else None,
         "orders": [_order(run, life, symbols.index(life.symbol), zero_ns) for life in lives],
         "refused": [[refusal.ts_ns - zero_ns, symbols.index(refusal.symbol), refusal.score]
                     for refusal in run.refusals[-MOST_POINTS:]
@@ -138,12 +142,7 @@ def _rows(quotes: Quotes | None, lives: Sequence[OrderLife], zero_ns: int, *, wh
     """Return the book round some orders; all of it if it is not too much."""
     if quotes is None:
         return {"t": [], "bid": [], "ask": [], "bidq": [], "askq": [], "micro": []}
-    chosen = np.full(len(quotes), whole)
-    for life in lives if not whole else ():
-        first = int(quotes.row_at(life.sent_ns - _WINDOW_NS))
-        last = int(quotes.row_at(_end_ns(life) + _WINDOW_NS))
-        chosen[max(first, 0):last + 1] = True
-    rows = np.flatnonzero(chosen)
+    rows = np.arange(len(quotes)) if whole else _round(quotes.ts_ns, lives)
     micro = quotes.microprice_e4[rows]
     return {
         "t": (quotes.ts_ns[rows] - zero_ns).tolist(), "bid": _prices(quotes.bid_e4[rows]),
@@ -151,6 +150,24 @@ def _rows(quotes: Quotes | None, lives: Sequence[OrderLife], zero_ns: int, *, wh
         "askq": quotes.ask_quantity[rows].tolist(),
         "micro": [None if np.isnan(value) else round(value, 1) for value in micro.tolist()],
     }
+
+
+def _round(ts_ns: Ints, lives: Sequence[OrderLife]) -> Ints:
+    """Return the rows in the windows of orders, and the one before each."""
+    chosen = np.zeros(len(ts_ns), bool)
+    for life in lives:
+        first = np.searchsorted(ts_ns, life.sent_ns - _WINDOW_NS, side="right") - 1
+        last = np.searchsorted(ts_ns, _end_ns(life) + _WINDOW_NS, side="right")
+        chosen[max(int(first), 0):int(last)] = True
+    return np.flatnonzero(chosen)
+
+
+def _scores(signals: Signals | None, lives: Sequence[OrderLife], zero_ns: int
+            ) -> dict[str, list[int]]:
+    if signals is None:
+        return {"t": [], "score": []}
+    rows = _round(signals.ts_ns, lives)
+    return {"t": (signals.ts_ns[rows] - zero_ns).tolist(), "score": signals.score[rows].tolist()}
 
 
 def _order(run: RunAnalysis, life: OrderLife, symbol: int, zero_ns: int) -> dict[str, Any]:

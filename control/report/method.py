@@ -23,7 +23,8 @@ spread for an order that takes, negative for one that rested.</dd>
 <dt>latency</dt><dd>Start of the frame with the trigger to Start of the frame with the order. Its
 stages add up to the whole. On a simulated appliance the cycles are exact, and what they are in ns
 depends on the frequency that a board reaches.</dd>
-<dt>score</dt><dd>As it stands in the records of orders and refusals, in the model's own unit; there
-is none between them.</dd>
+<dt>score</dt><dd>As it stands in the records of orders and refusals, in the model's own unit. Where
+the run's messages were recorded as well, the one after each of them is computed with the features
+and the model of that moment, and compared with those in the records.</dd>
 </dl>
 """

@@ -224,6 +224,7 @@ def _orders(run: RunAnalysis) -> str:
          "executed at", "10 ms later", "100 ms later"), rows, text=(2, 3, 6, 9),
         attributes=attributes)
     return (
+        f"{_score_check(run)}"
         f'<p class="note">Prices in USD; cycles of tick to trade; what the mid had gained 10 and '
         f"100 ms after the executions, in cents a share{more}."
         f'<span class="screen"> Choose a row to see the market round it.</span></p>\n'
@@ -236,7 +237,7 @@ _PANELS = (
     ("spread", "Spread", "cents"),
     ("imbalance", "Imbalance of the best sizes",
      "octaves: 1 = twice as many shares on the bid as on the ask"),
-    ("score", "Signal", "scores of this symbol's orders and refusals, in the model's unit"),
+    ("score", "Signal", "scores of this symbol, in the model's unit"),
 )
 _ORDER = (
     '<div class="tools screen"><button id="order-before">previous</button>'
@@ -250,6 +251,19 @@ _ORDER = (
     "".join(f'<h4>{title} <small>{unit}; <span id="n-{name}"></span></small></h4>'
             f'<div class="plot" id="plot-{name}"></div>\n' for name, title, unit in _PANELS) +
     "</figure>\n")
+
+
+def _score_check(run: RunAnalysis) -> str:
+    """Return a sentence about the scores that were computed."""
+    check = run.score_check
+    if not check.equal and not check.different:
+        return ""
+    if check.different:
+        return (f'<p class="warning">Scores were computed from the recorded messages; those of '
+                f"{check.different:,} of {check.different + check.equal:,} orders differ from the "
+                f"hardware's.</p>\n")
+    return (f'<p class="note">Scores between orders were computed from the recorded messages; after'
+            f" those that caused {check.equal:,} orders they equal the hardware's.</p>\n")
 
 
 def _gain(run: RunAnalysis, rows: Iterable[int], column: int) -> str:

@@ -37,7 +37,8 @@
     const plot = new uPlot({
       width: place.clientWidth, height: options.height || 260, legend: { live: true },
       cursor: { sync: options.sync ? { key: options.sync } : undefined,
-                drag: { x: true, y: false }, points: { size: 6 }, y: false },
+                drag: { x: true, y: false }, points: { size: (plot, number) =>
+                  plot.series[number].scale === "hidden" ? 0 : 6 }, y: false },
       scales: { x: { time: false, range: options.xRange }, y: { range: options.yRange } },
       axes: [
         axis({ label: options.xLabel, labelSize: 22, labelFont: "12px system-ui, sans-serif",
@@ -287,14 +288,26 @@
       .map((other) => [ms(other.sent), other.score, null]);
     const refused = data.refused.filter((row) => row[1] === order.s && inside(row[0]))
       .map((row) => [ms(row[0]), null, row[2]]);
-    const all = [...sent, ...refused].sort((a, b) => a[0] - b[0]);
+    const of = data.signals && data.signals[order.s];
+    const from = of ? Math.max(0, firstAfter(of.t, began) - 1) : 0;
+    const to = of ? firstAfter(of.t, ended) : 0;
+    const line = [];
+    for (let row = from; row < to; row++)
+      line.push([ms(Math.max(of.t[row], began)), null, null, of.score[row]]);
+    if (line.length) line.push([ms(ended), null, null, line[line.length - 1][3]]);
+    // Points between the steps of the line are on it.
+    const all = [...line, ...sent, ...refused].sort((a, b) => a[0] - b[0]);
+    let last = null;
+    for (const row of all) {
+      if (row[3] == null) row[3] = last; else last = row[3];
+    }
     const dots = (label, number) => ({
       label, stroke: seriesColour(number), paths: none,
       points: { show: true, size: 8, fill: seriesColour(number) },
       value: (plot, value) => whole(value) });
     const threshold = data.threshold;
-    byId("n-score").textContent = `n = ${whole(sent.length)} orders sent, ` +
-      `${whole(refused.length)} refused`;
+    byId("n-score").textContent = `n = ` + (of ? `${whole(to - from)} messages, ` : "") +
+      `${whole(sent.length)} orders sent, ${whole(refused.length)} refused`;
     draw(place, {
       ...common, height: 170, yLabel: "score", xLabel: "ms since the order's frame began",
       yRange: (plot, low, high) => {
@@ -318,8 +331,11 @@
           ctx.restore();
         }
       },
-      series: [dots("score of orders sent", 0), dots("score of orders refused", 1)],
-    }, [0, 1, 2].map((column) => all.map((row) => row[column])));
+      series: [dots("of orders sent", 0), dots("of orders refused", 1),
+               { label: "after each message", stroke: seriesColour(3), width: 1.25, paths: stepped,
+                 show: Boolean(of), points: { show: false },
+                 value: (plot, value) => whole(value) }],
+    }, [0, 1, 2, 3].map((column) => all.map((row) => row[column])));
   }
 
   rows.forEach((row) => {

@@ -14,6 +14,7 @@ from control.analysis.orders import Fill
 from control.analysis.quotes import FeedClock, quotes_by_symbol
 from control.analysis.refusals import by_check, by_symbol_and_check
 from control.analysis.run import analyse, refused, summary
+from control.analysis.signals import Signals
 from control.errors import ControlError
 from control.orders import OrderStatus
 from control.recorder.origin import Origin
@@ -272,6 +273,22 @@ def test_the_clock_never_goes_behind_the_cycles_that_passed():
     # The next message was made before its way to us: it is older than the cycles say.
     clock = FeedClock(np.array([100, 200]), np.array([5000, 5100]), CORE_HZ)
     assert clock.ns_of(np.array([150])).tolist() == [5500]
+
+
+def test_messages_that_are_known_besides_tell_times_and_scores(story):
+    story.top(1000, 100_000, 100_200, sequence=1)
+    story.sent(1, 530, feed_sequence=4, ingress_cycle=500, score=-5)
+    story.sent(2, 630, feed_sequence=5, ingress_cycle=600, score=7)
+    story.sent(3, 730, score=1)
+    story.answered(1, AnswerCode.ACCEPTED, 9000)
+    recording = story.end()
+    assert analyse(recording).orders.lives[0].trigger_ns is None
+    signals = Signals("A@XNAS", np.array([1000, 5000, 6000]), np.array([1, 4, 5]),
+                      np.array([3, -5, 8]))
+    run = analyse(recording, {"A@XNAS": signals})
+    assert [life.trigger_ns for life in run.orders.lives] == [5000, 6000, None]
+    assert run.orders.lives[0].sent_ns == 5300
+    assert summary(run)["scores_computed"] == {"equal": 1, "different": 1}
 
 
 def test_a_symbol_without_a_name_has_the_number_of_its_book(tmp_path):

@@ -93,7 +93,7 @@ def test_a_file_tells_where_it_comes_from(tmp_path):
     metadata = pq.read_schema(tmp_path / "state" / "00000.parquet").metadata
     assert {name: metadata[f"tickwire.{name}".encode()].decode() for name in
             ("format", "kind", "version", "map_hash", "core_hz", "schema_version", "commit")} == {
-        "format": "tickwire-recording/1", "kind": "state", "version": "0.1.0",
+        "format": "tickwire-events/1", "kind": "state", "version": "0.1.0",
         "map_hash": "00c0ffee", "core_hz": "156250000", "schema_version": str(SCHEMA_VERSION),
         "commit": "abc"}
     found = open_recording(tmp_path)

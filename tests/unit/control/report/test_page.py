@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from control.analysis.run import analyse, summary
+from control.analysis.signals import ScoreCheck, Signals
 from control.report.data import MOST_POINTS, plot_data, thinned
 from control.report.page import render_page
 from control.report.words import amount, clock_time, duration
@@ -210,6 +211,24 @@ def test_long_lines_keep_their_extremes():
     assert {51_234, 77_777} <= set(rows.tolist())
     assert np.all(np.diff(rows) > 0)
     assert thinned(MOST_POINTS, values[:100]).tolist() == list(range(100))
+
+
+def test_scores_between_orders_are_drawn_where_they_are_known(run):
+    assert plot_data(run, {})["signals"] is None
+    times = np.arange(1, 101) * MS
+    signals = {"A@XNAS": Signals("A@XNAS", times, np.arange(100), times // MS * 10)}
+    known = analyse(run.recording, signals)
+    found = plot_data(known, {})["signals"]
+    # From 20 ms before the first order at 11 ms to 20 ms after the end of the last one at 15 ms.
+    assert [t + known.began_ns for t in found[0]["t"]] == [step * MS for step in range(1, 36)]
+    assert found[0]["score"][:2] == [10, 20] and found[1] == {"t": [], "score": []}
+    # Orders 1 to 5, caused by messages 10 to 14, say 100 to 500.
+    assert known.score_check == ScoreCheck(equal=0, different=5)
+    assert "those of 5 of 5 orders differ" in render_page(known, title="t")
+    right = {"A@XNAS": Signals("A@XNAS", times, np.arange(100), (np.arange(100) - 9) * 100)}
+    known = analyse(run.recording, right)
+    assert known.score_check == ScoreCheck(equal=5, different=0)
+    assert "caused 5 orders they equal the hardware's" in render_page(known, title="t")
 
 
 def test_of_a_long_run_only_the_books_round_its_orders_are_kept(run, monkeypatch):
