@@ -15,6 +15,7 @@ from control.recorder.origin import Origin
 from control.recorder.reader import open_recording
 from control.recorder.writer import MANIFEST, Recorder
 from control.report.page import render_page
+from control.report.signals import recorded_signals
 from demo.desk import Desk
 from demo.errors import DemoError
 from demo.events import EventLog, events_hash, orders_after_kill
@@ -88,7 +89,8 @@ def play(settings: DemoSettings, tell: Callable[[str], None]) -> dict[str, Any]:
         report = _play(settings, say, show)
     report["wall_seconds"] = round(time.monotonic() - began, 1)
     (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    page = render_page(analyse(open_recording(folder)), report=report,
+    recording = open_recording(folder)
+    page = render_page(analyse(recording, recorded_signals(recording)), report=report,
                        title=f"Tickwire demo, seed {settings.seed}")
     (folder / "report.html").write_text(page, encoding="utf-8")
     say("all processes have ended")

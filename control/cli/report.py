@@ -13,6 +13,7 @@ from control.cli.environment import Output, environment_of
 from control.errors import ControlError, Reason
 from control.recorder.reader import find_recording, open_recording
 from control.report.page import render_page
+from control.report.signals import recorded_signals
 from control.units import format_price
 
 __all__ = ["REPORT_HELP", "report"]
@@ -42,7 +43,13 @@ def report(
 ) -> None:
     """Analyse a recording."""
     environment = environment_of(context)
-    run = analyse(open_recording(folder))
+    recording = open_recording(folder)
+    try:
+        signals = recorded_signals(recording)
+    except ControlError as error:
+        environment.say(f"scores between orders are left out: {error.message}")
+        signals = {}
+    run = analyse(recording, signals)
     if page is not None:
         text = render_page(run, title=title or f"Tickwire: {folder}", report=_demo(folder))
         try:

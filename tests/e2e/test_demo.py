@@ -15,6 +15,7 @@ from scapy.utils import rdpcap
 
 from control.analysis.run import analyse, summary
 from control.recorder.reader import open_recording
+from control.report.signals import recorded_signals
 from control.report.words import amount
 from proto.checks import Check
 from proto.events import EventKind, OrderFlag, StateFlag
@@ -110,7 +111,11 @@ def check_recording(report: dict, folder: Path, sent: list[dict]) -> None:
 
 def check_analysis(report: dict, folder: Path) -> None:
     """Check that the records alone give the numbers of the report, and that the page has them."""
-    found = summary(analyse(open_recording(folder)))
+    recording = open_recording(folder)
+    found = summary(analyse(recording, recorded_signals(recording)))
+    caused = [row for row in recording.table(EventKind.ORDER_SENT).to_pylist()
+              if row["feed_sequence"] and not row["flags"] & OrderFlag.CANCEL]
+    assert caused and found["scores_computed"] == {"equal": len(caused), "different": 0}
     assert found["orders"] == report["orders"]["entered"]
     assert found["cancels"] == report["signals"]["cancels"]
     assert found["refused"] == report["signals"]["refused"]
