@@ -4,7 +4,8 @@ __all__ = ["METHOD"]
 
 METHOD = """
 <p>Every number above comes from event records of the appliance, as they stand in the Parquet files;
-only the comparison of three sides is taken from the run's <code>report.json</code>.</p>
+only the comparison of three sides is taken from the run's <code>report.json</code>, and scores
+between orders from its <code>run.twr</code>.</p>
 <dl>
 <dt>time</dt><dd>The exchange's. A change of the book has the time of its message, an answer that of
 the venue. An order's frame began so many cycles after the message that caused it; the way of that

@@ -89,9 +89,10 @@ def _source(run: RunAnalysis, report: Mapping[str, Any] | None) -> str:
         told.append(f"commit {commit[:12]}{', sources changed' if dirty else ''}")
     if origin.began:
         told.append(f"recorded from {origin.began}")
-    if report is not None:
-        told.append(f"simulated, seed {report.get('seed')}, profile {report.get('profile')}, "
-                    f"model {report.get('model')}")
+    simulated = [f"{name} {report[name]}" for name in ("seed", "profile", "model")
+                 if report is not None and name in report]
+    if simulated:
+        told.append(", ".join(["simulated", *simulated]))
     return f'<p class="soft">{html.escape(" · ".join(told))}</p>\n'
 
 

@@ -428,7 +428,8 @@
   }
 
   draw(byId("plot-refusals"), {
-    ...overTime, yLabel: "refusals so far", sync: "run", draw: (plot) => flags(plot, states),
+    ...overTime, yLabel: "refusals so far", sync: "run",
+    yRange: (plot, low, high) => [0, Math.max(1, high || 0) * 1.05], draw: (plot) => flags(plot, states),
     series: data.refusals.checks.map((check, number) => ({
       label: check, stroke: seriesColour(number), width: 1.5, paths: stepped,
       points: { show: false }, value: (plot, value) => whole(value) })),
