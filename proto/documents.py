@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from enum import IntEnum, IntFlag
 
 from proto import events, registers
+from proto.dissector import wireshark_dissector
 from proto.wire import ethernet, itch50, moldudp64, ouch50, ouch50_codes, soupbintcp
 from proto.wire.message import Code, Field, Message
 
@@ -148,4 +149,5 @@ DOCUMENTS: dict[str, Callable[[], str]] = {
     "messages.md": messages_document,
     "registers.md": registers_document,
     "events.md": events_document,
+    "tickwire.lua": wireshark_dissector,
 }

@@ -19,6 +19,7 @@ from sim.errors import SimulationError
 from sim.exchange.lockstep import LockstepPeer
 from sim.lockstep import LockstepRun, run_lockstep
 from sim.management_bridge import ManagementBridge
+from sim.order_capture import OrderCapture
 from sim.recording import RecordedSimulation
 from sim.replay_command import add_replay, run_replay
 from sim.rerun_command import add_rerun, run_rerun
@@ -53,6 +54,10 @@ def _arguments() -> argparse.ArgumentParser:
     run.add_argument("--record", type=Path, metavar="FILE",
                      help="record what goes in and comes out, so that it can be explained and run "
                           "again")
+    run.add_argument("--orders", type=Path, metavar="PCAP",
+                     help="with --exchange: write every frame that the order port sends")
+    run.add_argument("--drop-copy", type=Path, metavar="PCAP",
+                     help="with --exchange: write every answer of the venue, each once")
     add_rerun(commands)
     return parser
 
@@ -89,8 +94,10 @@ def _run(options: argparse.Namespace) -> ExitStatus:
             print(f"managed at 127.0.0.1:{bridge.port}", flush=True)
             run_managed(appliance.simulation, bridge, go_on)
         else:
+            capture = stack.enter_context(
+                OrderCapture(orders=options.orders, drop_copy=options.drop_copy))
             run = LockstepRun(appliance.simulation, bridge, peer,
-                              core_hz=appliance.read("identity.core_hz"))
+                              core_hz=appliance.read("identity.core_hz"), observer=capture.take)
             print(f"managed at 127.0.0.1:{bridge.port}, in lockstep with {options.exchange}",
                   flush=True)
             run_lockstep(run, go_on)
@@ -125,6 +132,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the exit status."""
     parser = _arguments()
     options = parser.parse_args(arguments)
+    if options.command == "run" and options.exchange is None and (
+            options.orders is not None or options.drop_copy is not None):
+        parser.error("--orders and --drop-copy need --exchange: else there is no order session")
     try:
         if options.command == "run":
             return _run(options)

@@ -20,6 +20,7 @@ from sim.exchange.tcp_connection import NEVER_NS
 from sim.exchange.venue import TimedFrame
 from sim.library import Line, Received, Simulation
 from sim.management_bridge import ManagementBridge
+from sim.order_capture import PortFrame
 
 __all__ = ["LockstepRun", "run_lockstep"]
 
@@ -67,15 +68,19 @@ class LockstepRun:
         Frequency of the design's clock.
     clock : callable
         Wall time: nanoseconds that never go back.
+    observer : callable, optional
+        Given the frames of the order port, grant by grant, in order of time.
     """
 
     def __init__(self, simulation: Simulation, bridge: ManagementBridge, peer: LockstepPeer, *,
-                 core_hz: int, clock: Callable[[], int] = time.monotonic_ns) -> None:
+                 core_hz: int, clock: Callable[[], int] = time.monotonic_ns,
+                 observer: Callable[[list[PortFrame]], None] | None = None) -> None:
         self._simulation = simulation
         self._bridge = bridge
         self._peer = peer
         self._core_hz = core_hz
         self._clock = clock
+        self._observer = observer
         self._now_ns = int(peer.welcome["now_ns"])
         self._latency_ns = int(peer.welcome["order_latency_ns"])
         self._calm = True
@@ -135,6 +140,11 @@ class LockstepRun:
         earliest_ns = max(self._now_ns, grant.until_ns - self._latency_ns)
         frames = [TimedFrame(min(max(at_ns, earliest_ns), grant.until_ns - 1), Line.ORDER, frame)
                   for at_ns, frame in self._out]
+        if self._observer is not None:
+            port = [PortFrame(at_ns, True, frame) for at_ns, frame in self._out]
+            port += [PortFrame(item.time_ns, False, item.frame) for item in grant.frames
+                     if item.line is Line.ORDER]
+            self._observer(sorted(port, key=lambda item: item.time_ns))
         self._out.clear()
         self._now_ns = grant.until_ns
         return frames

@@ -125,12 +125,13 @@ class Peer:
 class Scene:
     def __init__(self):
         self.wall = Wall()
+        self.observed = []
         self.simulation = Simulated(self.wall)
         self.bridge = Bridge(self.wall)
         self.bridge.simulation = self.simulation
         self.peer = Peer()
         self.run = LockstepRun(self.simulation, self.bridge, self.peer, core_hz=HZ,
-                               clock=lambda: self.wall.now_ns)
+                               clock=lambda: self.wall.now_ns, observer=self.observed.append)
 
     def grant(self, until_ns, *feed_ns):
         """Grant time with feed frames; return the times of what left."""
@@ -156,6 +157,16 @@ def test_frames_arrive_at_their_times_and_answers_tell_when_they_began(scene):
     assert scene.simulation.cycle < 3000
     assert abs(scene.simulation.time_ns - START_NS - 905_000) <= 40
     assert not scene.run.turn()
+
+
+def test_frames_of_the_order_port_are_observed_in_order_of_time(scene):
+    answer = TimedFrame(START_NS + 3_000, Line.ORDER, b"answer")
+    feed = TimedFrame(START_NS + 1_000, Line.FEED_A, FRAME)
+    scene.peer.grants.append(Grant(START_NS + 5_000, (feed, answer)))
+    assert scene.run.turn()
+    (left, came), = scene.observed
+    assert (left.sent, left.frame, came) == (True, FRAME, (START_NS + 3_000, False, b"answer"))
+    assert scene.peer.answers[-1][1] == [left.time_ns - START_NS]
 
 
 def test_what_is_under_way_at_the_end_of_a_grant_ends_there(scene):
