@@ -91,8 +91,8 @@ def _run(options: argparse.Namespace) -> ExitStatus:
         _tell(f"error: {failure}")
     _tell(f"hash of events  {report['events_sha256']}\n"
           f"written         {options.folder}/report.html (open it in a browser), report.json, "
-          f"events/*/*.parquet,\n                events.jsonl, orders.pcap, model.json, "
-          f"{RECORDED_RUN}")
+          f"events/*/*.parquet,\n                events.jsonl, orders.pcap, drop-copy.pcap, "
+          f"model.json, {RECORDED_RUN}")
     if found:
         return ExitStatus.FAILED
     run = "" if options.folder == DemoSettings.folder else f" --run {options.folder}"

@@ -108,7 +108,8 @@ class Stage:
 @contextmanager
 def stage(folder: Path, *, seed: int, profile: str, population: PopulationSettings,
           listen: str, pcap: Path | None, say: Callable[[str], None],
-          show: Callable[[str], None], recording: Path | None = None) -> Generator[Stage]:
+          show: Callable[[str], None], recording: Path | None = None,
+          drop_copy: Path | None = None) -> Generator[Stage]:
     """Start the processes for the length of a block; time stands still.
 
     Parameters
@@ -129,6 +130,8 @@ def stage(folder: Path, *, seed: int, profile: str, population: PopulationSettin
         Take lines about progress, and commands.
     recording : Path or None
         File for what goes into the appliance and comes out.
+    drop_copy : Path or None
+        File for the venue's answers, each once.
 
     Raises
     ------
@@ -145,7 +148,8 @@ def stage(folder: Path, *, seed: int, profile: str, population: PopulationSettin
         say("exchange: up")
         port = processes.start(
             APPLIANCE, ["sim", "run", "--profile", profile, "--port", "0", "--exchange", address,
-                        *(["--record", str(recording.resolve())] if recording else [])],
+                        *(["--record", str(recording.resolve())] if recording else []),
+                        *(["--drop-copy", str(drop_copy.resolve())] if drop_copy else [])],
             r"managed at 127\.0\.0\.1:(\d+)", timeout_s=_BUILD_S,
             slow="appliance: the simulation is being built, once, in a minute or two")
         say(f"appliance: up, profile {profile}")

@@ -119,7 +119,8 @@ def _play(settings: DemoSettings, say: Callable[[str], None],
     trading = TradingSettings(threshold=threshold_of(calibration.model))
     with stage(folder, seed=settings.seed, profile=settings.profile, population=population(),
                listen=settings.listen, pcap=folder / "orders.pcap", say=say,
-               show=show, recording=folder / RECORDED_RUN) as scene:
+               show=show, recording=folder / RECORDED_RUN,
+               drop_copy=folder / "drop-copy.pcap") as scene:
         log = EventLog(scene.server, folder / "events.jsonl", _recorder(folder, scene.desk))
         readings = _trade(scene, settings, trading, model, say)
         final = scene.finish()

@@ -146,6 +146,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error.filename}: {(error.strerror or str(error)).lower()}",
               file=sys.stderr)
         return ExitStatus.FAILED
+    except KeyboardInterrupt:
+        print("interrupted at once", file=sys.stderr)
+        return ExitStatus.INTERRUPTED
     except (CaptureError, RecordingError, SimulationError) as error:
         print(f"error: {error}", file=sys.stderr)
         return ExitStatus.FAILED

@@ -148,6 +148,17 @@ def check_frames(report: dict, folder: Path) -> None:
         assert checksums_are_good(packet[IP])
         orders += packet.src == APPLIANCE_MAC and b"UO" in bytes(packet[TCP].payload)
     assert orders == report["orders"]["entered"]
+    answers = [soupbin_packet(bytes(packet[TCP].payload))
+               for packet in rdpcap(str(folder / "drop-copy.pcap"))]
+    assert [item[:1] for item in answers].count(b"A") == 1    # login accepted
+    kinds = [item[1:2] for item in answers if item.startswith(b"S")]
+    assert kinds.count(b"A") == report["orders"]["accepted"]
+    assert kinds.count(b"E") == report["fills"]["count"]
+
+
+def soupbin_packet(payload: bytes) -> bytes:
+    """Return the one packet of a payload without its length; a short frame is padded."""
+    return payload[2:2 + int.from_bytes(payload[:2], "big")]
 
 
 def command(module: str, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess:
