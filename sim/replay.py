@@ -229,6 +229,11 @@ class Replay:
         """How many passes there will be, if the profile is what it says."""
         return max(1, -(-len(self.books) // PROFILES[self.profile].symbols))
 
+    @property
+    def captures(self) -> list[Capture]:
+        """What is read: one capture, or those of line A and line B."""
+        return [self.capture] if self.second is None else [self.capture, self.second[0]]
+
     def _lines(self) -> dict[str, dict[str, int]]:
         if self.second is None:
             return {}

@@ -226,7 +226,8 @@ def _run(options: argparse.Namespace, signals: _Signals, show: Callable[[str], N
         show(line)
     for line in note_lines(replay, summary, options.bbo):
         say(line)
-    failed = summary.losses or (options.strict and summary.truncated_at is not None)
+    truncated = any(capture.truncated_at is not None for capture in replay.captures)
+    failed = summary.losses or (options.strict and truncated)
     return not failed, summary.interrupted_at is not None
 
 

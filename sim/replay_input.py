@@ -1,7 +1,7 @@
 """What a replay sends: the frames of one capture or of two lines, with what is known of each."""
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import NamedTuple
 
@@ -87,7 +87,7 @@ class ReplayInput:
         capture, found = self._second
         theirs = _stream_of(found.address or self.address)
         same_file = capture.path == self._capture.path
-        return (send for _, send in heapq.merge(
+        return _in_time(heapq.merge(
             self._line(self._capture, ours, other=theirs if same_file else None),
             self._second_line(capture, theirs), key=_moment))
 
@@ -110,7 +110,7 @@ class ReplayInput:
 
         def due(message: bytes) -> int | None:
             stamp_ns = _stamp(message)
-            return None if stamp_ns < self._from_ns else stamp_ns
+            return None if stamp_ns < self._from_ns and not latest_ns else stamp_ns
 
         for due_ns, group in groupby(self._content(), due):
             latest_ns = max(latest_ns, due_ns or 0)
@@ -146,6 +146,14 @@ class ReplayInput:
         for at_ns, send in self._line(capture, stream, other=None):
             if send.sequence is not None and send.frame is not None:
                 yield at_ns, send._replace(frame=readdressed(send.frame, self.address))
+
+
+def _in_time(sends: Iterable[tuple[int, Send]]) -> Iterator[Send]:
+    """Yield the frames; once one of either line has a time, all that follow have."""
+    begun = False
+    for at_ns, send in sends:
+        begun = begun or send.due_ns is not None
+        yield send._replace(due_ns=at_ns) if begun else send
 
 
 def _moment(item: tuple[int, Send]) -> tuple[int, int]:

@@ -52,7 +52,7 @@ def summary_lines(summary: Summary) -> Iterator[str]:
 
 def note_lines(replay: Replay, summary: Summary, rows: Path | None) -> Iterator[str]:
     """Yield what a reader of the rows in the file `rows` must know."""
-    for capture in (replay.capture, *(replay.second or ())[:1]):
+    for capture in replay.captures:
         if capture.truncated_at is not None:
             yield f"truncated_at {capture.truncated_at}: the record there in {capture.path} is cut"
     if summary.other_packets:

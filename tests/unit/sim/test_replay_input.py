@@ -101,6 +101,16 @@ def test_each_line_ends_by_itself_and_times_begin_in_the_window(tmp_path):
         (2, None), (2, None), (4, None), (4, None), (6, 3_000_500), (6, 3_900_000)]
 
 
+def test_time_that_has_begun_goes_on_for_both_lines(tmp_path):
+    a = write(tmp_path / "a.pcap", packets(A, (1, 2, 3), 0))
+    b = write(tmp_path / "b.pcap", packets(B, (1, 2, 3), 1_500_000))
+    found = prescan(a)
+    second = b, prescan(b, second_of=found.address)
+    sends = ReplayInput(a, found, second=second, timed=True, from_ns=250).frames()
+    assert [(s.sequence, s.due_ns) for s in sends] == [
+        (2, None), (4, None), (2, None), (6, 3_000_000), (4, 3_500_000), (6, 4_500_000)]
+
+
 def test_a_sliced_frame_is_told_and_short_ones_are_padded(tmp_path):
     path = tmp_path / "a.pcap"
     capture = write(path, packets(A, (1,), 0))
