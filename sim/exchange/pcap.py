@@ -18,7 +18,7 @@ _SECOND_NS = 1_000_000_000
 
 
 class PcapWriter:
-    """A pcap file that is being written.
+    """A pcap file that is being written; what was written is whole, whatever ends the process.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class PcapWriter:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("wb")
+        self._file = path.open("wb", buffering=0)
         self._file.write(struct.pack("<IHHiIII", _NANOSECOND_MAGIC, *_VERSION, 0, 0, _SNAP_LENGTH,
                                      _LINK_ETHERNET))
 
@@ -43,8 +43,8 @@ class PcapWriter:
     def write(self, time_ns: int, frame: bytes) -> None:
         """Add a frame."""
         seconds, fraction_ns = divmod(time_ns, _SECOND_NS)
-        self._file.write(struct.pack("<IIII", seconds, fraction_ns, len(frame), len(frame)))
-        self._file.write(frame)
+        header = struct.pack("<IIII", seconds, fraction_ns, len(frame), len(frame))
+        self._file.write(header + frame)
 
     def close(self) -> None:
         """Close the file."""
