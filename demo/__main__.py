@@ -115,6 +115,7 @@ def _up(options: argparse.Namespace) -> ExitStatus:
           f"Disarmed; try:\n"
           f"  {_TICKWIRE} status{server}\n"
           f"  {_TICKWIRE} arm --yes{server}\n"
+          f"  {_TICKWIRE} watch{server}\n"
           f"  {_TICKWIRE} orders --limit 5{server}\n"
           f"  {_TICKWIRE} positions{server}\n"
           f"  {_TICKWIRE} kill --reason 'enough'{server}\n"

@@ -66,6 +66,15 @@ def orders(
              telemetry_service_pb2.ListOrdersRequest(open=still_open, limit=limit))
 
 
+@asking
+def fills(
+    how: Invocation,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, the latest.")] = 100,
+) -> None:
+    """Print the latest executions."""
+    how.send(_TELEMETRY, "ListFills", telemetry_service_pb2.ListFillsRequest(limit=limit))
+
+
 @changing
 def arm(
     how: Invocation,
@@ -143,6 +152,8 @@ def add_to(app: typer.Typer) -> None:
         (positions, "Example: tickwire positions\n\nPrint positions, open orders and cash."),
         (orders, "Example: tickwire orders --open\n\nPrint the order log: orders, positions, cash "
                  "and refusals as the event records tell them."),
+        (fills, "Example: tickwire fills --limit 10\n\nPrint the latest executions, oldest first, "
+                "as the event records tell them."),
         (arm, "Example: tickwire arm --yes\n\nLet orders out; asks first."),
         (disarm, "Example: tickwire disarm\n\nLet no order out any more; cancels pass."),
         (cancel, "Example: tickwire cancel\n\nAsk for a cancel of every open order."),

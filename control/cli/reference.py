@@ -31,6 +31,7 @@ ANSWERS: dict[str, type[Message] | str] = {
     "latency": telemetry_service_pb2.GetLatencyResponse,
     "positions": telemetry_service_pb2.ListPositionsResponse,
     "orders": telemetry_service_pb2.ListOrdersResponse,
+    "fills": telemetry_service_pb2.ListFillsResponse,
     "arm": risk_service_pb2.ArmResponse,
     "disarm": risk_service_pb2.DisarmResponse,
     "cancel": risk_service_pb2.CancelAllResponse,
