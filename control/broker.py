@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 from proto.events import EVENTS, HEADER, EventKind
 
-__all__ = ["DecodedEvent", "EventBroker", "Subscription", "decode_event"]
+__all__ = ["RECENT_RECORDS", "DecodedEvent", "EventBroker", "Subscription", "decode_event"]
+
+#: Records that are kept for readers who come later.
+RECENT_RECORDS = 65_536
 
 _NO_SYMBOL = 0xFFFF
 _SEQUENCES = 1 << 32
@@ -106,12 +109,15 @@ class EventBroker:
         Records of class 2 missing: the appliance could not send them all.
     received : int
         Records that came.
+    recent : deque of bytes
+        The latest of them, oldest first.
     """
 
     def __init__(self) -> None:
         self.lost = 0
         self.skipped = 0
         self.received = 0
+        self.recent: deque[bytes] = deque(maxlen=RECENT_RECORDS)
         self._next: dict[bool, int] = {}    # by class: of class 2 or not
         self._subscriptions: set[Subscription] = set()
 
@@ -127,6 +133,7 @@ class EventBroker:
             self.lost += missing
         self._next[sampled] = (sequence + 1) % _SEQUENCES
         self.received += 1
+        self.recent.append(record)
         for subscription in self._subscriptions:
             subscription.put(record)
 

@@ -9,8 +9,11 @@ import typer
 from control.cli.environment import Output, environment_of
 from control.cli.output import render_json
 from control.cli.replay import run_process
+from control.client.appliance import Appliance
+from control.client.connection import DEFAULT_SERVER
 from control.errors import ControlError, ExitStatus, Reason
 from control.explain.explanation import explain_order, explain_refusal, list_run
+from control.explain.live import live_run
 from control.explain.run import Run, open_run
 from control.explain.silence import explain_message
 from control.explain.text import render
@@ -24,6 +27,9 @@ it, every stage with its cycles, the book and the features that it saw, each che
 its limit, every byte of its frame, what the venue said, position and cash. --refusal tells the
 same of what the risk gate held back, --message why a message made no order. Without any, list what
 can be explained.
+
+The keys of JSON are `what`, `recording`, `order` or `refusal`, `trigger`, `stages`, `book`,
+`signal`, `checks`, `frame`, `venue` and `account`; of a message also `caused` and `reasons`.
 """
 
 #: Cycles of a waveform before the first stamp and after the last.
@@ -43,6 +49,12 @@ def explain(
         min=0, metavar="SEQUENCE", help="Explain what became of a message of the feed.")] = None,
     run: Annotated[Path, typer.Option(
         metavar="FOLDER", help="Folder of the run, or its recording.")] = _DEFAULT_RUN,
+    live: Annotated[bool, typer.Option(
+        "--live", help="Explain what a running management service knows: without the feed, the "
+                       "features and the frame, and with the limits of now.")] = False,
+    server: Annotated[str | None, typer.Option(
+        metavar="HOST:PORT", help="Its address, with --live; else TICKWIRE_SERVER, else "
+                                  f"{DEFAULT_SERVER}.")] = None,
     waves: Annotated[Path | None, typer.Option(
         metavar="FST", help="Run the recorded run again up to that moment, and write the waveform "
                             "of its cycles, and beside it a saved view for GTKWave.")] = None,
@@ -54,7 +66,16 @@ def explain(
         raise ControlError(Reason.INVALID_FIELD, "give one of an order, --refusal and --message")
     if waves is not None and not given:
         raise ControlError(Reason.INVALID_FIELD, "--waves needs an order, --refusal or --message")
-    opened = open_run(run)
+    environment = environment_of(context)
+    environment.output = output
+    if live or server is not None:
+        if message is not None or waves is not None:
+            raise ControlError(Reason.INVALID_FIELD, "--message and --waves need a recorded run, "
+                                                     "not a server")
+        with Appliance(server, variables=environment.variables) as appliance:
+            opened = live_run(appliance)
+    else:
+        opened = open_run(run)
     if order is not None:
         found = explain_order(opened, order)
     elif refusal is not None:
@@ -64,7 +85,7 @@ def explain(
     else:
         found = list_run(opened)
     text = render_json(found) if output is Output.JSON else render(found)
-    print(text, file=environment_of(context).stdout, flush=True)
+    environment.line(text)
     if waves is not None:
         raise typer.Exit(_write_waves(context, opened, found, waves))
 

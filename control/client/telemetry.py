@@ -121,6 +121,17 @@ class Telemetry:
             _TELEMETRY, "WatchEvents", telemetry_service_pb2.WatchEventsRequest(kinds=kinds),
             seconds=seconds))
 
+    def past_events(self, limit: int = 65_536) -> tuple[Event, ...]:
+        """Return the latest event records that the service has kept, oldest first."""
+        request = telemetry_service_pb2.WatchEventsRequest(past=limit)
+        found: list[Event] = []
+        with self.connection.stream(_TELEMETRY, "WatchEvents", request) as answers:
+            for answer in answers:
+                if answer.present:
+                    break
+                found += map(Event.of, answer.events)
+        return tuple(found)
+
     def _call(self, stub: Callable[[grpc.Channel], Any], method: str, request: Message) -> Any:
         return self.connection.call(stub, method, request)
 

@@ -28,14 +28,15 @@ class Account:
         Positions that software had loaded, by symbol.
     flags : StateFlag
         Armed, killed, feed and session.
-    full_ns : int
-        Time at which the bucket of the message rate would be full.
+    full_ns : int or None
+        Time at which the bucket of the message rate would be full; None if time is not known well
+        enough.
     """
 
     log: OrderLog
     loaded: dict[int, int]
     flags: StateFlag
-    full_ns: int
+    full_ns: int | None
 
     def position(self, symbol_index: int) -> int:
         """Return the shares held of a symbol."""
@@ -78,7 +79,7 @@ def account_at(history: History, settings: SettingsInForce, before: int, *,
         Records of that cycle or later that count as well.
     """
     log = OrderLog()
-    flags = StateFlag(0)
+    flags = history.flags
     full_ns = 0
     interval_ns = settings.registers["risk.message_interval"]
     loads = dict(settings.loads)
@@ -99,4 +100,4 @@ def account_at(history: History, settings: SettingsInForce, before: int, *,
         elif event.kind == _SENT:
             full_ns = max(full_ns, history.time_ns(cycle)) + interval_ns
     loaded |= {index: position - _executed(log, index) for index, (_, position) in loads.items()}
-    return Account(log, loaded, flags, full_ns)
+    return Account(log, loaded, flags, full_ns if history.recorded else None)

@@ -157,10 +157,13 @@ def judge(order: Judged, settings: SettingsInForce, account: Account,
     registers: Mapping[str, int] = settings.registers
     rows = [] if limits is None else list(_by_limits(order, limits).values())
     interval_ns, burst_ns = registers["risk.message_interval"], registers["risk.message_burst"]
-    rate = (_flag(Check.MESSAGE_RATE, "no message interval is set", passes=False)
-            if not interval_ns else
-            _compare(Check.MESSAGE_RATE, "ahead of the sustained rate",
-                     max(0, account.full_ns - order.now_ns), "<=", burst_ns, _NS))
+    if not interval_ns:
+        rate = _flag(Check.MESSAGE_RATE, "no message interval is set", passes=False)
+    elif account.full_ns is None:
+        rate = _flag(Check.MESSAGE_RATE, "times of messages are not recorded here", passes=None)
+    else:
+        rate = _compare(Check.MESSAGE_RATE, "ahead of the sustained rate",
+                        max(0, account.full_ns - order.now_ns), "<=", burst_ns, _NS)
     flags = account.flags
     up, armed, killed = (flag in flags for flag in (
         StateFlag.SESSION_UP, StateFlag.ARMED, StateFlag.KILLED))

@@ -29,7 +29,7 @@ def recording_of(run: Run) -> dict[str, Any]:
     history = run.history
     return {"path": str(history.path), "profile": history.head.profile,
             "core_hz": history.head.core_hz, "complete": history.complete,
-            "tops_dropped": run.market.dropped}
+            "recorded": history.recorded, "tops_dropped": run.market.dropped}
 
 
 def trigger_of(run: Run, message: FeedMessage) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def trigger_of(run: Run, message: FeedMessage) -> dict[str, Any]:
 
 
 def stages_of(run: Run, message: FeedMessage | None, event: DecodedEvent | None,
-              symbol_index: int | None) -> list[dict[str, Any]]:
+              symbol_index: int | None, sequence: int) -> list[dict[str, Any]]:
     """Return the stamps between a trigger and its order, in their order."""
     found: list[tuple[int, str, str]] = []
     fields = {} if event is None else event.fields
@@ -61,10 +61,10 @@ def stages_of(run: Run, message: FeedMessage | None, event: DecodedEvent | None,
             (message.frame.cycle, "Start of the trigger's frame at the feed pins", "feed"),
             (message.last_cycle, "last byte of the message at the feed pins", "feed"),
         ]
-        top = None if symbol_index is None else run.top_record(symbol_index, message.sequence)
-        if top is not None:
-            found.append((top.fields["cycle"], "new best bid and offer recorded", "book"))
-            fields = {"ingress_cycle": top.fields["ingress_cycle"], **fields}
+    top = None if symbol_index is None else run.top_record(symbol_index, sequence)
+    if top is not None:
+        found.append((top.fields["cycle"], "new best bid and offer recorded", "book"))
+        fields = {"ingress_cycle": top.fields["ingress_cycle"], **fields}
     if fields.get("ingress_cycle"):
         found.append((fields["ingress_cycle"], "Start behind the elastic buffer (ingress stamp)",
                       "feed"))
@@ -100,11 +100,11 @@ def state_names(state: BookState) -> list[str]:
     return [flag.name.lower() for flag in BookState if state & flag and flag.name]
 
 
-def signal_of(run: Run, message: FeedMessage, symbol_index: int,
+def signal_of(run: Run, message: FeedMessage | None, symbol_index: int, cycle: int,
               recorded: int | None) -> dict[str, Any]:
-    """Return features, score and thresholds after a message."""
-    settings = run.settings(message.last_cycle)
-    vector, score = run.score(symbol_index, message)
+    """Return features, score and thresholds after a message, as of a cycle."""
+    settings = run.settings(cycle)
+    vector, score = (None, None) if message is None else run.score(symbol_index, message)
     model = settings.model(len(FEATURES))
     strategy = settings.strategy(symbol_index)
     rows: list[dict[str, Any]] = []
@@ -117,7 +117,7 @@ def signal_of(run: Run, message: FeedMessage, symbol_index: int,
     known = file is not None and model is not None and (
         (file.weights, file.bias) == (model[0], model[1]))
     return {
-        "features": rows, "bias": None if model is None else model[1],
+        "known": message is not None, "features": rows, "bias": None if model is None else model[1],
         "score": score, "recorded_score": recorded,
         "score_equal": None if recorded is None or score is None else score == recorded,
         "epoch": settings.epoch,
@@ -168,8 +168,9 @@ def _judged(run: Run, event: DecodedEvent, account: Account, touch: Touch | None
         worst_short=account.worst_position(index, sell=True),
         open_orders=(fields["open_orders"] if recorded else len(account.open_orders(index))),
         now_ns=run.history.time_ns(verdict),
-        waited_ns=(run.history.time_ns(verdict) - run.history.time_ns(decided)
-                   if fields["flags"] & OrderFlag.WAITED else 0))
+        waited_ns=(0 if not fields["flags"] & OrderFlag.WAITED else
+                   run.history.time_ns(verdict) - run.history.time_ns(decided)
+                   if run.history.recorded else round(run.history.ns(verdict - decided))))
 
 
 def _order_row(run: Run, event: DecodedEvent, symbol: str) -> dict[str, Any]:
@@ -179,25 +180,32 @@ def _order_row(run: Run, event: DecodedEvent, symbol: str) -> dict[str, Any]:
             "price_e4": fields["price"], "day": OrderFlag.DAY in flags,
             "cancel": OrderFlag.CANCEL in flags, "waited": OrderFlag.WAITED in flags,
             "score": score_of(event), "epoch": fields["epoch"],
-            "limits_version": fields["limits_version"]}
+            "limits_version": fields["limits_version"],
+            "limits_shown": run.settings(fields["cycle"]).limits_version}
 
 
-def books_of(run: Run, symbol_index: int, message: FeedMessage | None) -> dict[str, Any]:
+def books_of(run: Run, symbol_index: int, sequence: int) -> dict[str, Any]:
     """Return the best bid and offer before and after a message."""
-    if message is None:
+    if not sequence:
         return {"before": None, "after": None}
-    return {"before": book_of(run.market.touch(symbol_index, message.sequence - 1)),
-            "after": book_of(run.market.touch(symbol_index, message.sequence))}
+    return {"before": book_of(run.market.touch(symbol_index, sequence - 1)),
+            "after": book_of(run.market.touch(symbol_index, sequence))}
 
 
 def _cause(run: Run, event: DecodedEvent) -> dict[str, Any]:
     """Return trigger, stages, books and signal of a record."""
     message, index = run.trigger(event), event.fields["symbol_index"]
+    sequence = run.cause(event)
+    cycle = event.fields["cycle"] if message is None else message.last_cycle
+    trigger = None if message is None else trigger_of(run, message)
+    if trigger is None and event.fields["ingress_cycle"]:
+        trigger = {"sequence": sequence, "name": None}
     return {
-        "trigger": None if message is None else trigger_of(run, message),
-        "stages": stages_of(run, message, event, index),
-        "book": books_of(run, index, message),
-        "signal": None if message is None else signal_of(run, message, index, score_of(event)),
+        "trigger": trigger,
+        "stages": stages_of(run, message, event, index, sequence),
+        "book": books_of(run, index, sequence),
+        "signal": (None if trigger is None else
+                   signal_of(run, message, index, cycle, score_of(event))),
     }
 
 
@@ -215,8 +223,8 @@ def explain_order(run: Run, token: str) -> dict[str, Any]:
     cycle, decided = fields["cycle"], fields["decision_cycle"] or fields["cycle"]
     settings = run.settings(decided)
     before = account_at(run.history, settings, decided)
-    message = run.trigger(event)
-    touch = None if message is None else run.market.touch(index, message.sequence)
+    sequence = run.cause(event)
+    touch = run.market.touch(index, sequence) if sequence else None
     judged = _judged(run, event, before, touch, decided=decided, verdict=cycle)
     answers = run.answers(number)
     last = answers[-1] if answers else event
@@ -251,14 +259,14 @@ def explain_refusal(run: Run, token: str) -> dict[str, Any]:
     event = run.refusal(token)
     fields = event.fields
     index = fields["symbol_index"]
-    message = run.trigger(event)
-    top = None if message is None else run.top_record(index, message.sequence)
+    message, sequence = run.trigger(event), run.cause(event)
+    top = run.top_record(index, sequence) if sequence else None
     # The record is made later, by then it may have counted others; the trigger tells when.
-    decided = (fields["cycle"] if message is None
-               else max(message.last_cycle, top.fields["cycle"] if top else 0))
+    decided = max(message.last_cycle if message else 0, top.fields["cycle"] if top else 0,
+                  fields["ingress_cycle"]) or fields["cycle"]
     settings = run.settings(decided)
     account = account_at(run.history, settings, decided)
-    touch = None if message is None else run.market.touch(index, message.sequence)
+    touch = run.market.touch(index, sequence) if sequence else None
     judged = _judged(run, event, account, touch, decided=decided, verdict=decided)
     cancel = bool(fields["flags"] & OrderFlag.CANCEL)
     return {

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from control.broker import DecodedEvent, decode_event
 from control.errors import ControlError, Reason
-from proto.events import EVENT_BYTES
+from proto.events import EVENT_BYTES, StateFlag
 from proto.recording import (
     FRAME_OPTIONS,
     POSITION,
@@ -114,6 +114,12 @@ class History:
         In the order in which they took effect.
     records : list of DecodedEvent
         Event records, each once, in order.
+    clock : list of (int, int, bool)
+        Cycle, time in ns, and whether the clock stood still from then on.
+    recorded : bool
+        It is a recording: frames and writes are known, and the time of every cycle.
+    flags : StateFlag
+        State before the first record of it.
     """
 
     path: Path
@@ -125,12 +131,14 @@ class History:
     writes: list[RegisterWrite] = field(default_factory=list[RegisterWrite])
     records: list[DecodedEvent] = field(default_factory=list[DecodedEvent])
     clock: list[tuple[int, int, bool]] = field(default_factory=list[tuple[int, int, bool]])
+    recorded: bool = True
+    flags: StateFlag = field(default_factory=lambda: StateFlag(0))
 
     def time_ns(self, cycle: int) -> int:
-        """Return the appliance's clock in a cycle, exact to about a cycle."""
-        place = bisect_right(self.clock, cycle, key=lambda sample: sample[0]) - 1
-        if place < 0:
+        """Return the appliance's clock in a cycle, of a recording exact to about a cycle."""
+        if not self.clock:
             return 0
+        place = max(0, bisect_right(self.clock, cycle, key=lambda sample: sample[0]) - 1)
         at, time_ns, held = self.clock[place]
         if not held:
             time_ns += (cycle - at) * _NS_PER_SECOND // self.head.core_hz

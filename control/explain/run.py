@@ -167,6 +167,21 @@ class Run:
                 return message
         return found[-1] if found else None
 
+    def cause(self, event: DecodedEvent) -> int:
+        """Return the sequence number of the message that caused an order or a refusal.
+
+        It may be known although the message is not; 0 if nothing is known, or none did.
+        """
+        if (message := self.trigger(event)) is not None:
+            return message.sequence
+        fields = event.fields
+        if fields.get("feed_sequence") or not fields["ingress_cycle"]:
+            return fields.get("feed_sequence", 0)
+        tops = [top.fields["feed_sequence"] for top in self.history.of_kind(_TOP)
+                if top.fields["ingress_cycle"] == fields["ingress_cycle"]
+                and top.fields["symbol_index"] == fields["symbol_index"]]
+        return tops[-1] if tops else 0
+
     def score(self, symbol_index: int, message: FeedMessage) -> tuple[Vector | None, int | None]:
         """Return the vector of a symbol after a message, and its score; None without one."""
         vector = vector_at(self.market, symbol_index, message.sequence)

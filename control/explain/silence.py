@@ -104,14 +104,15 @@ def explain_message(run: Run, sequence: int) -> dict[str, Any]:
     index = run.market.symbol_of(message.locate)
     found: dict[str, Any] = {
         "what": "message", "recording": recording_of(run), "trigger": trigger_of(run, message),
-        "stages": stages_of(run, message, None, index), "book": {"before": None, "after": None},
+        "stages": stages_of(run, message, None, index, sequence),
+        "book": {"before": None, "after": None},
         "signal": None, "checks": [], "caused": [], "reasons": []}
     if index is None or not message.changes_book:
         found["reasons"] = ["its symbol is not watched" if index is None and message.changes_book
                             else "it changes no book: nothing is scored"]
         return found
-    found["book"] = books_of(run, index, message)
-    found["signal"] = signal_of(run, message, index, None)
+    found["book"] = books_of(run, index, sequence)
+    found["signal"] = signal_of(run, message, index, message.last_cycle, None)
     found["caused"] = _records(run, message, index)
     if not found["caused"]:
         found["reasons"] = _reasons(run, message, index)

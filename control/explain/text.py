@@ -66,21 +66,28 @@ def _outcome(order: Row) -> str:
 
 def _head(found: Row) -> list[str]:
     recording = found["recording"]
+    order: Row = found.get(found["what"], {})
     if found["what"] == "order":
-        order = found["order"]
         lines = [f"Order {order['user_ref_num']}: {_order(order)}",
                  f"  sent {time_of_day(order['sent_ns'])}; {_outcome(order)}"]
     elif found["what"] == "message":
         lines = [f"Message {found['trigger']['sequence']}: {_named(found['trigger'])}",
                  "  caused " + (", ".join(found["caused"]) or "no order")]
     else:
-        order = found["refusal"]
         times = f", {order['count']:,} times in a row" if order["count"] > 1 else ""
         lines = [f"Refusal {order['event_sequence']}: {_order(order)}",
                  f"  {time_of_day(order['refused_ns'])}{times}; failed: "
                  f"{', '.join(order['failed'])}"]
-    lines.append(f"  {recording['path']}, profile {recording['profile']}, core clock "
-                 f"{recording['core_hz'] / 1e6:g} MHz, simulated")
+    if recording["recorded"]:
+        lines.append(f"  {recording['path']}, profile {recording['profile']}, core clock "
+                     f"{recording['core_hz'] / 1e6:g} MHz, simulated")
+    else:
+        lines += [f"  from event records that the control plane at {recording['path']} has kept;",
+                  f"  limits and parameters are those of now; core clock "
+                  f"{recording['core_hz'] / 1e6:g} MHz"]
+        if order["limits_shown"] != order["limits_version"]:
+            lines.append(f"  limits have been changed since: version {order['limits_version']} "
+                         f"then, {order['limits_shown']} now")
     if not recording["complete"]:
         lines.append("  the recording ends early: what came later is not known")
     if recording["tops_dropped"]:
@@ -98,6 +105,10 @@ def _trigger(found: Row) -> list[str]:
     trigger = found["trigger"]
     if trigger is None:
         return _section("Trigger", ["none: a command, a kill or a timer, not a message"])
+    if trigger["name"] is None:
+        which = f"message {trigger['sequence']:,} of the feed" if trigger["sequence"] else (
+            "a message of the feed that changed no best price")
+        return _section("Trigger", [f"{which}; the feed itself is not recorded here"])
     names = [name for name in trigger["text"] if name != "message_type"]
     width = max((len(name) for name in names), default=0)
     frame = (f"from byte {trigger['offset_bytes']} on in a frame of {trigger['frame_bytes']} bytes "
@@ -156,7 +167,7 @@ def _signal(found: Row) -> list[str]:
         lines.append(f"{'score, recomputed here':44}{signal['score'] or 0:16,}"
                      f"{ticks(signal['score'])}" if signal["score"] is not None
                      else "no model was loaded")
-    else:
+    elif signal["known"]:
         lines.append("no vector: the book was not exact or had one side only")
     if signal["recorded_score"] is not None:
         equal = {True: "  equal", False: "  DIFFERENT: what is recomputed is not what was scored",
@@ -172,6 +183,8 @@ def _signal(found: Row) -> list[str]:
                      f"{_offset(strategy['offset_e4'])}, {'day' if strategy['day'] else 'IOC'}, "
                      f"cooldown {_duration(strategy['cooldown_ns'])}")
     name = f"model {signal['model']}, " if signal["model"] else ""
+    if not signal["known"]:
+        return _section(f"Score (epoch {signal['epoch']}); features need a recorded run", lines)
     return _section(f"Features and score ({name}epoch {signal['epoch']}), recomputed from the "
                     f"records by the bit-exact twin", lines)
 

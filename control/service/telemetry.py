@@ -1,6 +1,6 @@
 """TelemetryService."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
 
 from tickwire.v1 import telemetry_service_pb2 as pb
@@ -9,7 +9,7 @@ from tickwire.v1 import telemetry_service_pb2_grpc as pb_grpc
 from control.actions import readings
 from control.appliance import Appliance
 from control.books import Level
-from control.broker import DecodedEvent, decode_event
+from control.broker import RECENT_RECORDS, DecodedEvent, decode_event
 from control.errors import wrong_field
 from control.latency import percentiles
 from control.orders import MOST_FILLS, LoggedFill, LoggedOrder
@@ -106,19 +106,36 @@ class TelemetryServicer(pb_grpc.TelemetryServiceServicer):
         for kind in request.kinds:
             if kind not in known:
                 raise wrong_field("kinds", f"some of {', '.join(known)}", kind)
-        with self._appliance.broker.subscribe() as subscription:
+        within("past", request.past, 0, RECENT_RECORDS, 0)
+        broker = self._appliance.broker
+        with broker.subscribe() as subscription:
+            past = list(broker.recent)[len(broker.recent) - request.past:] if request.past else []
             yield pb.WatchEventsResponse(sequence=0)
             sequence = 0
+            async for answer in self._answers(request, 0, past):
+                sequence += 1
+                answer.sequence = sequence
+                yield answer
+            if request.past:
+                sequence += 1
+                yield pb.WatchEventsResponse(sequence=sequence, present=True)
             async for dropped, records in subscription.batches():
-                names = await self._names()
-                events = [event for event in map(decode_event, records)
-                          if not request.kinds or event.kind in request.kinds]
-                for start in range(0, max(len(events), bool(dropped)), _MOST_EVENTS):
+                async for answer in self._answers(request, dropped, records):
                     sequence += 1
-                    yield pb.WatchEventsResponse(
-                        sequence=sequence, dropped=dropped if start == 0 else 0,
-                        events=[_encode_event(event, names)
-                                for event in events[start:start + _MOST_EVENTS]])
+                    answer.sequence = sequence
+                    yield answer
+
+    async def _answers(self, request: pb.WatchEventsRequest, dropped: int,
+                       records: Sequence[bytes]) -> AsyncIterator[pb.WatchEventsResponse]:
+        """Return records in answers of a size that can be sent."""
+        names = await self._names()
+        events = [event for event in map(decode_event, records)
+                  if not request.kinds or event.kind in request.kinds]
+        for start in range(0, max(len(events), bool(dropped)), _MOST_EVENTS):
+            yield pb.WatchEventsResponse(
+                dropped=dropped if start == 0 else 0,
+                events=[_encode_event(event, names)
+                        for event in events[start:start + _MOST_EVENTS]])
 
 
 def _encode_position(row: readings.PositionRow) -> pb.Position:
