@@ -60,7 +60,7 @@ def test_a_file_that_is_cut_is_good_up_to_there(tmp_path, share):
     b"", b"no gzip", gzip.compress(b"no json\n"), gzip.compress(b"[1]\n"),
     gzip.compress(b'{"format": "tickwire-recording/2"}\n'),
     gzip.compress(b'{"format": "tickwire-recording/1", "profile": "bench"}\n'),
-])
+], ids=["empty", "plain", "no json", "no object", "other version", "without fields"])
 def test_another_file_is_refused(tmp_path, content):
     path = tmp_path / "a.twr"
     path.write_bytes(content)
