@@ -12,7 +12,10 @@ from control.orders import OrderStatus
 from control.units import format_price
 from proto.events import OrderFlag
 
-__all__ = ["Raw", "amount", "clock_time", "duration", "order_facts", "status_of", "table"]
+__all__ = [
+    "Raw", "amount", "clock_time", "duration", "figure", "nothing", "order_facts", "status_of",
+    "table",
+]
 
 _SECOND_NS = 1_000_000_000
 
@@ -101,6 +104,28 @@ def _book(quotes: Quotes, ts_ns: int) -> str:
     text = (f"{quotes.bid_quantity[row]:,} x {format_price(bid) if bid else '-'} / "
             f"{format_price(ask) if ask else '-'} x {quotes.ask_quantity[row]:,}")
     return text if quotes.exact[row] else f"{text}, not exact"
+
+
+def figure(plot: str, title: str, told: str, *, number: str = "") -> str:
+    """Return the place of a plot that the script fills.
+
+    Parameters
+    ----------
+    plot : str
+        Its id.
+    title, told : str
+        What it shows; unit and n.
+    number : str
+        More of the tag round `told`.
+    """
+    small = f"<small{number}>{html.escape(told)}</small>"
+    return (f"<figure><figcaption>{html.escape(title)} {small}</figcaption>"
+            f'<div class="plot" id="{plot}"></div></figure>\n')
+
+
+def nothing(text: str) -> str:
+    """Return a sentence that stands for a plot or table without content."""
+    return f'<p class="soft">{html.escape(text)}</p>\n'
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[Any]], *, text: Sequence[int] = (0,),
