@@ -64,7 +64,7 @@ def plot_data(run: RunAnalysis, settings: Settings) -> dict[str, Any]:
     run : RunAnalysis
         The run.
     settings : mapping of str to value
-        What the run was set to, where that is known: `threshold`.
+        What the run was set to, where that is known: `threshold` of the score, largest `position`.
     """
     zero_ns = run.began_ns
     symbols = sorted(set(run.quotes) | set(run.curve.positions))
@@ -72,7 +72,7 @@ def plot_data(run: RunAnalysis, settings: Settings) -> dict[str, Any]:
     drawn = thinned(MOST_POINTS, curve.equity_e4) if len(curve.ts_ns) else np.zeros(0, np.int64)
     return {
         "symbols": symbols, "window_ns": _WINDOW_NS, "core_hz": run.recording.origin.core_hz,
-        "threshold": settings.get("threshold"),
+        "threshold": settings.get("threshold"), "position_limit": settings.get("position"),
         "equity": {"t": (curve.ts_ns[drawn] - zero_ns).tolist(),
                    "v": curve.equity_e4[drawn].tolist()},
         "positions": _positions(run, symbols, zero_ns),

@@ -95,6 +95,25 @@
     ctx.restore();
   }
 
+  // Dotted lines at a value and its opposite, where it is known.
+  function levels(plot, value) {
+    const { ctx, bbox } = plot;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+    ctx.clip();
+    ctx.strokeStyle = colour("s7")();
+    ctx.setLineDash([2 * devicePixelRatio, 3 * devicePixelRatio]);
+    for (const y of value ? [value, -value] : []) {
+      const at = Math.round(plot.valToPos(y, "y", true)) + 0.5;
+      ctx.beginPath();
+      ctx.moveTo(bbox.left, at);
+      ctx.lineTo(bbox.left + bbox.width, at);
+      ctx.stroke();
+    }
+    ctx.restore();
+  }
+
   // Marks at points: an upward or downward triangle, or a disc.
   function points(plot, marks) {
     const { ctx, bbox } = plot;
@@ -136,7 +155,14 @@
   }, [data.equity.t.map(seconds), data.equity.v.map(price)]);
 
   draw(byId("plot-positions"), {
-    ...overTime, yLabel: "shares", sync: "run", draw: (plot) => flags(plot, states),
+    ...overTime, yLabel: "shares", sync: "run",
+    draw: (plot) => { flags(plot, states); levels(plot, data.position_limit); },
+    yRange: (plot, low, high) => {
+      const most = data.position_limit || 0;
+      const bottom = Math.min(low || 0, -most), top = Math.max(high || 0, most);
+      const room = Math.max((top - bottom) * 0.08, 1);
+      return [bottom - room, top + room];
+    },
     series: data.symbols.map((symbol, number) => ({
       label: symbol, stroke: seriesColour(number), width: 1.5, paths: stepped,
       points: { show: false }, value: (plot, value) => whole(value) })),
@@ -318,18 +344,7 @@
         ? value / 1e6 + " M" : Math.abs(value) >= 1e3 ? value / 1e3 + " k" : value),
       draw: (plot) => {
         flags(plot, bare);
-        for (const y of threshold ? [threshold, -threshold] : []) {
-          const { ctx, bbox } = plot;
-          const at = Math.round(plot.valToPos(y, "y", true)) + 0.5;
-          ctx.save();
-          ctx.strokeStyle = colour("s7")();
-          ctx.setLineDash([2 * devicePixelRatio, 3 * devicePixelRatio]);
-          ctx.beginPath();
-          ctx.moveTo(bbox.left, at);
-          ctx.lineTo(bbox.left + bbox.width, at);
-          ctx.stroke();
-          ctx.restore();
-        }
+        levels(plot, threshold);
       },
       series: [dots("of orders sent", 0), dots("of orders refused", 1),
                { label: "after each message", stroke: seriesColour(3), width: 1.25, paths: stepped,

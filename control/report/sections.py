@@ -94,7 +94,8 @@ def equity_section(run: RunAnalysis) -> str:
         figure("plot-equity", "Equity", f"USD: cash and positions at the mid, no fees; n = "
                 f"{len(run.curve.ts_ns):,} changes, {len(run.fills):,} executions") +
         figure("plot-positions", "Position",
-                f"shares held, by symbol; n = {len(run.fills):,} executions"))
+                f"shares held, by symbol; n = {len(run.fills):,} executions; dotted: the "
+                "limit, where it is known"))
 
 
 def quality_section(run: RunAnalysis) -> str:
