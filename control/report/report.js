@@ -85,8 +85,8 @@
       if (mark.text) {
         const width = ctx.measureText(mark.text).width + 6 * devicePixelRatio;
         const right = x + width > bbox.left + bbox.width;
-        row = x < end ? row + 1 : 0;
-        end = Math.max(end, x + width);
+        row = (right ? x - width : x) < end ? row + 1 : 0;
+        end = Math.max(end, right ? x : x + width);
         ctx.textAlign = right ? "right" : "left";
         ctx.fillText(mark.text, x + (right ? -3 : 3) * devicePixelRatio,
                      bbox.top + (11 + 13 * row) * devicePixelRatio);
