@@ -188,7 +188,7 @@ class Replay:
         books = list(self.books)
         number = 0
         while summary.interrupted_at is None and (number == 0 or books):
-            number += 1
+            summary.passes = number = number + 1
             after = taken.begin(number)
             if after is None:
                 books = books[PROFILES[self.profile].symbols:]
@@ -214,7 +214,6 @@ class Replay:
                     if progress is not None:
                         progress(sent, total, time.monotonic() - begin)
                 self._count(appliance, summary)
-            summary.passes += 1
             if summary.interrupted_at is None:
                 taken.end(number)
         summary.truncated_at = self.capture.truncated_at

@@ -84,7 +84,8 @@ class Summary:
     records, messages : int
         Records of the file, and feed messages in them, up to the end of the window.
     symbols, passes, rows : int
-        Symbols with a book, passes, rows found in the window.
+        Symbols with a book, passes (with those made before a resumed replay), rows found in the
+        window.
     rows_stale : int
         Rows among them that say that their book is not exact just then.
     cycles, seconds : int, float
