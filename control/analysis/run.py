@@ -17,7 +17,7 @@ from control.analysis.signals import ScoreCheck, Signals, check_scores
 from control.analysis.states import StateChange, state_changes
 from control.orders import OrderStatus
 from control.recorder.reader import Recording
-from proto.events import EventKind
+from proto.events import EVENTS, EventKind
 
 __all__ = ["RunAnalysis", "analyse", "refused", "summary"]
 
@@ -99,7 +99,7 @@ def analyse(recording: Recording, signals: Mapping[str, Signals] | None = None) 
     ControlError
         INVALID_RECORDING if it is damaged, or the appliance was reset in between.
     """
-    tables = {kind: recording.table(kind) for kind in EventKind}
+    tables = {kind: recording.table(kind) for kind in EVENTS}
     tops, answers = tables[EventKind.TOP_OF_BOOK], tables[EventKind.VENUE_ANSWER]
     sent, states = tables[EventKind.ORDER_SENT], tables[EventKind.STATE]
     quotes = quotes_by_symbol(tops)

@@ -40,10 +40,11 @@ def extreme_records(kind: int) -> list[bytes]:
 
 
 def expected(kind: EventKind, record: bytes) -> dict:
-    """Return a record as the service decodes it, numbers in two's complement as such."""
-    fields = decode_event(record).fields
-    return {name: signed(value, EVENTS[kind].field(name).bits)
-            if (kind, name) in SIGNED else value
+    """Return a record as its layout decodes it, numbers in two's complement as such."""
+    layout = EVENTS[kind]
+    fields = layout.decode(record)
+    return {name: signed(value, layout.field(name).bits)
+            if isinstance(value, int) and (kind, name) in SIGNED else value
             for name, value in fields.items() if name != "reserved"}
 
 
