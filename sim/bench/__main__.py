@@ -3,11 +3,13 @@
 import argparse
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
 from hdl.profile import PROFILES
+from sim.bench.baseline import BASELINE, load_baseline, regressions
 from sim.bench.latency import FCS_MODES, measure_latency
 from sim.bench.line_rate import MIXES, measure_line_rate, total
 from sim.bench.replay_rate import measure_replay_rate
@@ -45,6 +47,9 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1,
                         help="seed of the flow (default: %(default)s)")
     parser.add_argument("--json", type=Path, help="file to write (default: build/bench.json)")
+    parser.add_argument("--baseline", type=Path, nargs="?", const=BASELINE, metavar="FILE",
+                        help="status 1 if an order takes more cycles, or more is lost, than in "
+                             "this report (without FILE: docs/bench.json)")
     return parser
 
 
@@ -97,8 +102,11 @@ def main(arguments: list[str] | None = None) -> int:
     path = options.json or build_root() / "bench.json"
     parts = tuple(options.only or PARTS)
     report = identity(options.profile)
+    report["command"] = shlex.join(["python", "-m", "sim.bench",
+                                    *(sys.argv[1:] if arguments is None else arguments)])
     report |= _kept(path, report)
     try:
+        baseline = load_baseline(options.baseline, report) if options.baseline else None
         for part in parts:
             _talk(f"measuring {part}")
             report |= _measure(part, options)
@@ -108,10 +116,16 @@ def main(arguments: list[str] | None = None) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print("\n".join(table(report)))
-    missing = failures(report, parts)
-    for reason in missing:
+    reasons = failures(report, parts)
+    if baseline is not None and not reasons:
+        reasons = regressions(report, baseline)
+        if baseline.get("hdl_sha256") != report["hdl_sha256"]:
+            _talk(f"{options.baseline} is of other hardware, commit {baseline['commit'][:12]}")
+        if not reasons:
+            _talk(f"nothing is slower than in {options.baseline}")
+    for reason in reasons:
         print(f"error: {reason}", file=sys.stderr)
-    return 1 if missing else 0
+    return 1 if reasons else 0
 
 
 if __name__ == "__main__":
