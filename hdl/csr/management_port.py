@@ -96,7 +96,8 @@ class ManagementPort(wiring.Component):
         m.submodules.window = window = EventWindow(self.window_records,
                                                    retransmit_ns=self.retransmit_ns)
         m.submodules.builder = builder = ManagementTransmitter()
-        m.submodules.transmitter = transmitter = XgmiiTransmitter()
+        m.submodules.transmitter = transmitter = XgmiiTransmitter(
+            deficit_idle_count=False)
 
         connect(m, receiver.datagrams, session.datagrams)
         connect(m, receiver.arp, builder.arp)

@@ -19,6 +19,8 @@ __all__ = ["HEAD_BYTES", "HEAD_SETTLE_CYCLES", "FrameStart", "XgmiiTransmitter"]
 HEAD_BYTES = 2 * BEAT_BYTES
 #: Cycles for which a head must be stable before a frame may start with it.
 HEAD_SETTLE_CYCLES = 80
+#: Bytes between two frames on average, Terminate included.
+_GAP_BYTES = 12
 _MINIMUM_BYTES = MINIMUM_FRAME_BYTES - FCS_BYTES
 
 
@@ -95,9 +97,14 @@ class XgmiiTransmitter(wiring.Component):
     """Send frames; the decision to send comes first, the bytes follow as they are needed.
 
     Latency: 1 cycle, `starts` transfer to the Start word at `data`; frame byte ``n`` follows
-    ``1 + n // 8`` cycles after Start. Beats are taken from the cycle after the `starts` transfer
-    on, one a cycle, while the transmitter still sends the preamble and the head. Throughput: one
-    beat per cycle; Start is always in lane 0 and the gap is rounded up to it (no deficit count).
+    ``1 + n // 8`` cycles after Start in lane 0, ``1 + (n + 4) // 8`` after Start in lane 4. Beats
+    are taken from the cycle after the `starts` transfer on, one a cycle, while the transmitter
+    still sends the preamble and the head. Throughput: one beat per cycle.
+
+    Frames that follow each other as closely as may be have gaps of 9 to 15 bytes, 12 on average
+    (deficit idle count): Start is in lane 0 or 4, whichever comes first. So no frame starts later
+    than it would in lane 0 behind a gap of at least 12, and half of them start a word sooner. A
+    frame that comes later than it might starts in lane 0, and clears the deficit.
 
     A beat that is not there in time cannot be waited for: the frame ends in error characters, the
     rest of its beats is thrown away, and it is counted. The FCS needs no shifter behind the CRC:
@@ -106,8 +113,9 @@ class XgmiiTransmitter(wiring.Component):
 
     Parameters
     ----------
-    minimum_gap_bytes : int
-        Bytes after the FCS that are no frame, Terminate included.
+    deficit_idle_count : bool
+        If not, Start is in lane 0 only, behind a gap of 12 bytes or more, and `data` and `control`
+        are registers; else there is a multiplexer behind them, of two words by a register.
 
     Members
     -------
@@ -119,22 +127,15 @@ class XgmiiTransmitter(wiring.Component):
     beats : ``In(FrameStream())``
         The bytes from the seventeenth on, without padding and FCS; at least one beat a frame.
     data, control : ``Out(64)``, ``Out(8)``
-        XGMII words, from registers.
+        XGMII words.
     stat_frames : ``Out(1)``
         Pulse per frame sent whole.
     stat_underrun : ``Out(1)``
         Pulse per frame whose beats came too late.
-
-    Raises
-    ------
-    ValueError
-        If `minimum_gap_bytes` is not between 5 and 64.
     """
 
-    def __init__(self, *, minimum_gap_bytes: int = 12):
-        if not 5 <= minimum_gap_bytes <= 64:
-            raise ValueError(f"minimum_gap_bytes must be 5 to 64, was {minimum_gap_bytes}")
-        self.minimum_gap_bytes = minimum_gap_bytes
+    def __init__(self, *, deficit_idle_count: bool = True):
+        self.deficit_idle_count = deficit_idle_count
         super().__init__({
             "starts":        In(stream.Signature(FrameStart)),
             "heads":         In(data.ArrayLayout(8 * HEAD_BYTES, 2)),
@@ -145,10 +146,48 @@ class XgmiiTransmitter(wiring.Component):
             "stat_underrun": Out(1),
         })
 
-    def _idle_words(self, tail: int) -> int:
-        """Return the idle words between the one with Terminate and the next Start."""
-        after = ((tail or 8) + FCS_BYTES) % 8
-        return max(0, -(-(self.minimum_gap_bytes - (8 - after)) // 8))
+    def _shift(self, m, line_data, line_control):
+        """Put the words of the line at the pins, later by half a word behind Start in lane 4.
+
+        Returns whether the next Start goes to lane 4, and whether that of this frame did.
+        """
+        next_shifted, shifted = Signal(), Signal()
+        if not self.deficit_idle_count:
+            m.d.comb += [self.data.eq(line_data), self.control.eq(line_control)]
+            return next_shifted, shifted
+        half = Signal(4 * LANES, init=IDLE_WORD["data"] & 0xFFFF_FFFF)
+        half_control = Signal(LANES // 2, init=0xF)
+        m.d.sync += [half.eq(line_data[4 * LANES:]), half_control.eq(line_control[LANES // 2:])]
+        m.d.comb += [
+            self.data.eq(Mux(shifted, Cat(half, line_data), line_data)),
+            self.control.eq(Mux(shifted, Cat(half_control, line_control), line_control)),
+        ]
+        return next_shifted, shifted
+
+    def _gap(self, m, tail, shifted, deficit):
+        """Return a frame's idle words behind that of Terminate, and the lane and deficit after.
+
+        They are known from the second cycle after the frame's Start on.
+        """
+        words = Signal(2, reset_less=True)
+        lane_4 = Signal(reset_less=True)
+        after = Signal(2, reset_less=True)
+        if not self.deficit_idle_count:
+            with m.Switch(tail):
+                for value in range(LANES):
+                    with m.Case(value):
+                        end = ((value or LANES) + FCS_BYTES) % LANES
+                        m.d.sync += words.eq(-(-(end + _GAP_BYTES) // LANES) - 1)
+            return words, lane_4, after
+        # Terminate is so many bytes past a half of a word; taking them off the gap is the deficit.
+        owed = Signal(3)
+        halves = Signal(3)      # from the word with Terminate to Start
+        m.d.comb += [
+            owed.eq(deficit + tail[:2]),
+            halves.eq(_GAP_BYTES // 4 + (~tail[2]) + shifted + owed[2]),
+        ]
+        m.d.sync += [words.eq(halves[1:] - 1), lane_4.eq(halves[0]), after.eq(owed[:2])]
+        return words, lane_4, after
 
     def elaborate(self, platform):
         m = Module()
@@ -214,8 +253,21 @@ class XgmiiTransmitter(wiring.Component):
     def _words(self, m, tail, old, old_last, old_bad, crc, head, first, running, padding, index,
                young, draining):
         """Fill the output registers; start, end and space the frames."""
-        gap = Signal(range(16))
+        line_data = Signal(64, init=IDLE_WORD["data"])
+        line_control = Signal(LANES, init=IDLE_WORD["control"])
+        next_shifted, shifted = self._shift(m, line_data, line_control)
+        deficit = Signal(2)
+        gap_words, gap_lane_4, gap_deficit = self._gap(m, tail, shifted, deficit)
+        gap = Signal(2)
         m.d.sync += self.stat_frames.eq(0)
+
+        def finish():
+            """Leave the word with Terminate."""
+            m.d.sync += [gap.eq(gap_words), deficit.eq(gap_deficit), next_shifted.eq(gap_lane_4)]
+            with m.If(gap_words == 0):
+                m.next = "IDLE"
+            with m.Else():
+                m.next = "GAP"
 
         # The lane of the byte after the frame tells those of its FCS and of Terminate, in the word
         # of the frame's end and in the next one. The FCS bytes are turned: both words are alike.
@@ -242,10 +294,10 @@ class XgmiiTransmitter(wiring.Component):
         def spread(chosen):
             return Cat(bit.replicate(8) for bit in chosen)
 
-        m.d.sync += self.data.eq((old & spread(of_frame)) | (turned.replicate(2) & spread(of_sum))
+        m.d.sync += line_data.eq((old & spread(of_frame)) | (turned.replicate(2) & spread(of_sum))
                                  | (symbols & ~spread(of_frame | of_sum)))
         m.d.comb += symbols.eq(idle)
-        m.d.sync += self.control.eq(0xFF)
+        m.d.sync += line_control.eq(0xFF)
 
         with m.FSM(name="line"):
             with m.State("IDLE"):
@@ -257,34 +309,41 @@ class XgmiiTransmitter(wiring.Component):
                 m.d.sync += [old.eq(words[:64]), young.eq(words[64:])]
                 with m.If(self.starts.valid & self.starts.ready):
                     m.d.comb += symbols.eq(int.from_bytes(preamble, "little"))
-                    m.d.sync += [self.control.eq(1), running.eq(1), first.eq(1)]
+                    m.d.sync += [line_control.eq(1), running.eq(1), first.eq(1),
+                                 shifted.eq(next_shifted)]
                     m.next = "DATA"
+                with m.Else():
+                    m.d.sync += [next_shifted.eq(0), deficit.eq(0)]
             with m.State("DATA"):
                 m.d.comb += [of_frame.eq(~C(0, LANES)), symbols.eq(ended)]
-                m.d.sync += self.control.eq(0)
+                m.d.sync += line_control.eq(0)
                 with m.If(old_last):
                     m.d.comb += [of_frame.eq(lanes(0, -LANES, 0)), of_sum.eq(lanes(0, 0, end)),
                                  of_end.eq(lanes(0, end, end + 1))]
-                    m.d.sync += self.control.eq(lanes(0, end, forever))
+                    m.d.sync += line_control.eq(lanes(0, end, forever))
                     with m.Switch(tail):
                         for value in range(LANES):
                             with m.Case(value):
-                                m.d.sync += gap.eq(self._idle_words(value))
-                                m.next = "GAP" if (value or LANES) + end < LANES else "SPILL"
+                                if (value or LANES) + end < LANES:
+                                    finish()
+                                else:
+                                    m.next = "SPILL"
                     m.d.sync += self.stat_frames.eq(~old_bad)
                     with m.If(old_bad):
                         # Terminate comes alone, as after a beat of four bytes.
                         m.d.comb += [of_frame.eq(0), of_sum.eq(0), symbols.eq(errors)]
-                        m.d.sync += [self.control.eq(0xFF), tail.eq(4),
-                                     gap.eq(self._idle_words(4))]
+                        m.d.sync += [line_control.eq(0xFF), tail.eq(4),
+                                     gap_deficit.eq(deficit),
+                                     gap_words.eq(shifted if self.deficit_idle_count else 1),
+                                     gap_lane_4.eq(~shifted & self.deficit_idle_count)]
                         m.next = "SPILL"
             with m.State("SPILL"):
                 m.d.comb += [of_sum.eq(lanes(LANES, 0, end)), symbols.eq(ended),
                              of_end.eq(lanes(LANES, end, end + 1))]
-                m.d.sync += self.control.eq(lanes(LANES, end, forever))
-                m.next = "GAP"
+                m.d.sync += line_control.eq(lanes(LANES, end, forever))
+                finish()
             with m.State("GAP"):
                 m.d.sync += gap.eq(gap - 1)
-                with m.If(gap <= 1):
+                with m.If(gap == 1):
                     m.next = "IDLE"
 

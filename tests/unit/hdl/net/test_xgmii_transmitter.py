@@ -11,15 +11,20 @@ from tests.support.streams import run
 START, TERMINATE, ERROR, IDLE = 0xFB, 0xFD, 0xFE, 0x07
 
 
-def parse_xgmii(words):
-    """Return the frames of XGMII words as (start cycle, bytes incl. FCS, errors), and the gaps."""
+def parse_xgmii(words, starts=None):
+    """Return the frames of XGMII words as (start cycle, bytes incl. FCS, errors), and the gaps.
+
+    `starts` takes the places of Start: 8 times the cycle, plus the lane.
+    """
     frames, gaps, current, gap = [], [], None, None
+    starts = [] if starts is None else starts
     for cycle, (data, control) in enumerate(words):
         for lane in range(8):
             byte, is_control = data >> 8 * lane & 0xFF, control >> lane & 1
             if current is None:
                 if is_control and byte == START:
-                    assert lane == 0
+                    assert lane in (0, 4)
+                    starts.append(8 * cycle + lane)
                     current = [cycle, bytearray(), 0]
                     if gap is not None:
                         gaps.append(gap)
@@ -46,9 +51,27 @@ def check_fcs(frame):
     return frame[:-4]
 
 
-def simulate(frames, *, starve=(), gaps=(0,)):
+def earliest_starts(places, frames):
+    """Yield where each frame but the first may start: IEEE 802.3, 46.3.1.4.
+
+    Start comes in lane 0 or 4. Of the 12 bytes of the gap up to 3 may be owed to a later gap. A
+    frame that comes later than it might starts in lane 0 and owes nothing.
+    """
+    owed = 0
+    for before, place, frame in zip(places, places[1:], frames, strict=False):
+        wanted = before + 8 + max(60, len(frame)) + 4 + 12
+        earliest = wanted - wanted % 4
+        owed += wanted % 4
+        if owed > 3:
+            earliest, owed = earliest + 4, owed - 4
+        yield earliest
+        if place != earliest:
+            owed = 0
+
+
+def simulate(frames, *, starve=(), gaps=(0,), deficit=True):
     """Send frames; return words, cycles of the starts' transfers and the pulses."""
-    dut = XgmiiTransmitter()
+    dut = XgmiiTransmitter(deficit_idle_count=deficit)
     words, starts, pulses = [], [], {"frames": 0, "underrun": 0}
 
     async def monitor(ctx):
@@ -102,27 +125,58 @@ def simulate(frames, *, starve=(), gaps=(0,)):
     return words, starts, pulses
 
 
-def test_every_length_leaves_padded_with_fcs_and_gap():
+@pytest.mark.parametrize("deficit", [True, False])
+def test_every_length_leaves_padded_with_fcs_and_gap(deficit):
     rng = random.Random(1)
     heads = [rng.randbytes(16), rng.randbytes(16)]
     frames = [(n % 5 == 0, heads[n % 5 == 0] + rng.randbytes(n))
               for n in [*range(1, 130), 1400, 1502, *rng.sample(range(1, 200), 30)]]
-    words, starts, pulses = simulate(frames, gaps=(0, 0, 0, 5, 40))
-    got, gaps = parse_xgmii(words)
+    words, starts, pulses = simulate(frames, gaps=(0, 0, 0, 0, 0, 1, 5, 40), deficit=deficit)
+    places = []
+    got, gaps = parse_xgmii(words, places)
     assert [check_fcs(frame) for _, frame, _ in got] == [f.ljust(60, b"\0") for _, f in frames]
     assert pulses == {"frames": len(frames), "underrun": 0}
-    assert min(gaps) == 12
     # The sampled word of cycle n is what the register holds before the n-th edge.
     assert [cycle for cycle, _, _ in got] == [cycle + 1 for cycle in starts]
+    if not deficit:
+        assert min(gaps) == 12 and not any(place % 8 for place in places)
+        return
+    assert min(gaps) == 9
+    early = list(earliest_starts(places, [frame for _, frame in frames]))
+    for place, earliest in zip(places[1:], early, strict=True):
+        assert place == earliest or (place % 8 == 0 and place > earliest)
+    assert sum(map(int.__eq__, places[1:], early)) > 100
 
 
-def test_full_rate_gap_is_at_most_nineteen_bytes():
+def back_to_back(lengths, *, deficit=True):
+    """Return the places of Start, and the gaps, of frames that wait for nothing but the line."""
     head = bytes(range(16))
-    frames = [(0, head + bytes(44 + n % 8)) for n in range(32)]
-    words, _, _ = simulate(frames)
-    got, gaps = parse_xgmii(words)
-    assert len(got) == 32
-    assert 12 <= min(gaps) and max(gaps) <= 19
+    frames = [(0, head + bytes(length - 20)) for length in lengths]
+    words, _, _ = simulate(frames, deficit=deficit)
+    places = []
+    got, gaps = parse_xgmii(words, places)
+    assert len(got) == len(frames)
+    return places, gaps
+
+
+def test_gap_at_full_rate_is_twelve_on_average():
+    rng = random.Random(4)
+    lengths = [rng.randrange(64, 90) for _ in range(120)]
+    places, gaps = back_to_back(lengths)
+    assert places[1:] == list(earliest_starts(places, [bytes(n - 4) for n in lengths]))
+    assert min(gaps) == 9 and max(gaps) == 15
+    # What is owed never exceeds three bytes, however many frames follow each other.
+    assert -3 <= sum(gaps) - 12 * len(gaps) <= 3
+
+
+def test_no_frame_starts_later_than_in_lane_0_alone():
+    for length in range(64, 72):
+        places, gaps = back_to_back([length] * 12)
+        whole, rounded = back_to_back([length] * 12, deficit=False)
+        assert all(place // 8 <= word // 8 for place, word in zip(places, whole, strict=True))
+        # Bytes that no frame needs a word for: the gap alone decides on the rate.
+        assert abs(sum(gaps) - 12 * 11) <= 3
+        assert set(rounded) == {12 + -(length + 12) % 8}
 
 
 def test_new_head_is_used_once_settled():
@@ -136,14 +190,12 @@ def test_new_head_is_used_once_settled():
 @pytest.mark.parametrize("beat", [2, 5, 9])
 def test_missing_beat_gives_error_characters_and_is_counted(beat):
     head = bytes(range(16))
-    frames = [(0, head + bytes([n] * 70)) for n in range(3)]
-    words, _, pulses = simulate(frames, starve={(1, beat)})
-    got, _ = parse_xgmii(words)
-    assert [errors for _, _, errors in got] == [0, 8, 0]
-    assert check_fcs(got[0][1]) == frames[0][1] and check_fcs(got[2][1]) == frames[2][1]
-    assert pulses == {"frames": 2, "underrun": 1}
-
-
-def test_gap_parameter_is_checked():
-    with pytest.raises(ValueError, match="minimum_gap_bytes must be 5 to 64, was 3"):
-        XgmiiTransmitter(minimum_gap_bytes=3)
+    for length in (86, 82):     # the broken frame starts in lane 0, or in lane 4
+        frames = [(0, head + bytes([n] * (length - 16))) for n in range(3)]
+        words, _, pulses = simulate(frames, starve={(1, beat)})
+        places = []
+        got, gaps = parse_xgmii(words, places)
+        assert [errors for _, _, errors in got] == [0, 8, 0]
+        assert check_fcs(got[0][1]) == frames[0][1] and check_fcs(got[2][1]) == frames[2][1]
+        assert pulses == {"frames": 2, "underrun": 1}
+        assert places[1] % 8 == (4 if length == 86 else 0) and min(gaps) >= 9
