@@ -12,7 +12,7 @@ from control.explain.run import Run, score_of
 from control.orders import OrderLog
 from control.units import signed
 from proto.checks import Check, failed_checks
-from proto.events import AnswerCode, BookState, OrderFlag
+from proto.events import NO_SYMBOL, AnswerCode, BookState, OrderFlag
 from proto.features import FEATURES
 from proto.wire.ouch50_codes import CancelReason, RejectReason
 
@@ -138,7 +138,7 @@ def check_rows(rows: Sequence[CheckRow], mask: int) -> list[dict[str, Any]]:
     failed = failed_checks(mask)
     known = {row.check: row for row in rows}
     return [{"number": int(check), "check": check.name.lower(),
-             "rule": row.rule if row else "not defined without limits",
+             "rule": row.rule if row else "not known without limits",
              "value": row.value if row else None, "relation": row.relation if row else "",
              "limit": row.limit if row else None, "unit": row.unit if row else "",
              "failed": check in failed, "recomputed_passes": row.passes if row else None}
@@ -157,7 +157,7 @@ def _judged(run: Run, event: DecodedEvent, account: Account, touch: Touch | None
             decided: int, verdict: int) -> Judged:
     """Return an order as the gate saw it, from its record where that has it."""
     fields = event.fields
-    index, sell = fields["symbol_index"], bool(fields["flags"] & OrderFlag.SELL)
+    index, sell = run.symbol_index(event), bool(fields["flags"] & OrderFlag.SELL)
     recorded = "reference_price" in fields
     return Judged(
         symbol_index=index, quantity=fields["quantity"], price_e4=fields["price"], sell=sell,
@@ -194,7 +194,7 @@ def books_of(run: Run, symbol_index: int, sequence: int) -> dict[str, Any]:
 
 def _cause(run: Run, event: DecodedEvent) -> dict[str, Any]:
     """Return trigger, stages, books and signal of a record."""
-    message, index = run.trigger(event), event.fields["symbol_index"]
+    message, index = run.trigger(event), run.symbol_index(event)
     sequence = run.cause(event)
     cycle = event.fields["cycle"] if message is None else message.last_cycle
     trigger = None if message is None else trigger_of(run, message)
@@ -258,7 +258,7 @@ def explain_refusal(run: Run, token: str) -> dict[str, Any]:
     """
     event = run.refusal(token)
     fields = event.fields
-    index = fields["symbol_index"]
+    index = run.symbol_index(event)
     message, sequence = run.trigger(event), run.cause(event)
     top = run.top_record(index, sequence) if sequence else None
     # The record is made later, by then it may have counted others; the trigger tells when.
@@ -269,16 +269,17 @@ def explain_refusal(run: Run, token: str) -> dict[str, Any]:
     touch = run.market.touch(index, sequence) if sequence else None
     judged = _judged(run, event, account, touch, decided=decided, verdict=decided)
     cancel = bool(fields["flags"] & OrderFlag.CANCEL)
+    rows = judge(judged, settings, account, touch) if index != NO_SYMBOL else []
     return {
         "what": "refusal", "recording": recording_of(run),
         "refusal": {**_order_row(run, event, settings.name_of(index)),
                     "event_sequence": fields["event_sequence"], "count": fields["count"],
+                    "several_symbols": fields["symbol_index"] == NO_SYMBOL,
                     "failed": [check.name.lower() for check in failed_checks(fields["mask"])],
                     "reported_cycle": fields["cycle"],
                     "refused_ns": run.history.time_ns(decided)},
         **_cause(run, event),
-        "checks": ([] if cancel else
-                   check_rows(judge(judged, settings, account, touch), fields["mask"])),
+        "checks": [] if cancel else check_rows(rows, fields["mask"]),
         "account": {"before": account_of(account, index)},
     }
 

@@ -139,6 +139,10 @@ class History:
         if not self.clock:
             return 0
         place = max(0, bisect_right(self.clock, cycle, key=lambda sample: sample[0]) - 1)
+        if not self.recorded and place + 1 < len(self.clock) and self.clock[place][0] < cycle:
+            # Between two records a simulated clock may jump: rather before what comes than after
+            # what has been, since an answer follows its order.
+            place += 1
         at, time_ns, held = self.clock[place]
         if not held:
             time_ns += (cycle - at) * _NS_PER_SECOND // self.head.core_hz

@@ -12,7 +12,7 @@ from control.explain.market import FeedMessage, Market
 from control.explain.settings import SettingsInForce, settings_at
 from control.models import LinearModel, ModelError, load_model
 from control.units import signed
-from proto.events import EventKind, OrderFlag
+from proto.events import NO_SYMBOL, EventKind, OrderFlag
 from proto.features import FEATURES
 from proto.recording import FILE_NAME
 
@@ -159,13 +159,35 @@ class Run:
             return self.market.messages.get(fields["feed_sequence"])
         if not fields["ingress_cycle"]:
             return None
-        locate = self.market.locate_of(fields["symbol_index"])
-        found = [message for message in self.market.began_at(fields["ingress_cycle"])
-                 if message.changes_book and message.locate == locate]
-        for message in found:
-            if len(found) > 1 and self.score(fields["symbol_index"], message)[1] == score_of(event):
+        market, wanted = self.market, fields["symbol_index"]
+        found = [(index, message) for message in market.began_at(fields["ingress_cycle"])
+                 if message.changes_book and (index := market.symbol_of(message.locate)) is not None
+                 and wanted in (index, NO_SYMBOL)]
+        for index, message in found:
+            if len(found) > 1 and self.score(index, message)[1] == score_of(event):
                 return message
-        return found[-1] if found else None
+        return found[-1][1] if found else None
+
+    def symbol_index(self, event: DecodedEvent) -> int:
+        """Return the number of the book of an order or refusal, of several that of the last one.
+
+        It is ``NO_SYMBOL`` if that is not known.
+        """
+        fields = event.fields
+        if fields["symbol_index"] != NO_SYMBOL:
+            return fields["symbol_index"]
+        if (message := self.trigger(event)) is not None:
+            index = self.market.symbol_of(message.locate)
+            return NO_SYMBOL if index is None else index
+        tops = self._tops(event)
+        return tops[-1].fields["symbol_index"] if tops else NO_SYMBOL
+
+    def _tops(self, event: DecodedEvent) -> list[DecodedEvent]:
+        """Return the records of best prices that the frame of an order or refusal has made."""
+        fields = event.fields
+        return [top for top in self.history.of_kind(_TOP) if fields["ingress_cycle"]
+                and top.fields["ingress_cycle"] == fields["ingress_cycle"]
+                and fields["symbol_index"] in (top.fields["symbol_index"], NO_SYMBOL)]
 
     def cause(self, event: DecodedEvent) -> int:
         """Return the sequence number of the message that caused an order or a refusal.
@@ -174,13 +196,10 @@ class Run:
         """
         if (message := self.trigger(event)) is not None:
             return message.sequence
-        fields = event.fields
-        if fields.get("feed_sequence") or not fields["ingress_cycle"]:
-            return fields.get("feed_sequence", 0)
-        tops = [top.fields["feed_sequence"] for top in self.history.of_kind(_TOP)
-                if top.fields["ingress_cycle"] == fields["ingress_cycle"]
-                and top.fields["symbol_index"] == fields["symbol_index"]]
-        return tops[-1] if tops else 0
+        if event.fields.get("feed_sequence"):
+            return event.fields["feed_sequence"]
+        tops = self._tops(event)
+        return tops[-1].fields["feed_sequence"] if tops else 0
 
     def score(self, symbol_index: int, message: FeedMessage) -> tuple[Vector | None, int | None]:
         """Return the vector of a symbol after a message, and its score; None without one."""

@@ -8,6 +8,7 @@ from control.limits import Limits
 from control.strategy import Strategy
 from control.symbols import WatchedSymbol, symbol_of
 from control.units import signed
+from proto.events import NO_SYMBOL
 from proto.registers import Access, Location, RegisterMap, register_map
 from proto.trading_registers import ROW_STATE
 
@@ -73,7 +74,9 @@ class SettingsInForce:
     def name_of(self, symbol_index: int) -> str:
         """Return what people call a symbol; its number if it is not watched."""
         symbol = self.symbols.get(symbol_index)
-        return str(symbol_index) if symbol is None else symbol.name
+        if symbol is not None:
+            return symbol.name
+        return "several symbols" if symbol_index == NO_SYMBOL else str(symbol_index)
 
 
 def _loaded(row: Mapping[str, int]) -> dict[str, int]:

@@ -69,12 +69,14 @@ def _head(found: Row) -> list[str]:
     order: Row = found.get(found["what"], {})
     if found["what"] == "order":
         lines = [f"Order {order['user_ref_num']}: {_order(order)}",
-                 f"  sent {time_of_day(order['sent_ns'])}; {_outcome(order)}"]
+                 f"  sent {'' if recording['recorded'] else 'about '}"
+                 f"{time_of_day(order['sent_ns'])}; {_outcome(order)}"]
     elif found["what"] == "message":
         lines = [f"Message {found['trigger']['sequence']}: {_named(found['trigger'])}",
                  "  caused " + (", ".join(found["caused"]) or "no order")]
     else:
         times = f", {order['count']:,} times in a row" if order["count"] > 1 else ""
+        times += ", of several symbols, this one last" if order["several_symbols"] else ""
         lines = [f"Refusal {order['event_sequence']}: {_order(order)}",
                  f"  {time_of_day(order['refused_ns'])}{times}; failed: "
                  f"{', '.join(order['failed'])}"]

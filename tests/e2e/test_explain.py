@@ -96,8 +96,9 @@ def test_every_refusal_is_explained(run, events):
     assert refused
     for record in refused:
         found = explain_refusal(run, str(record["event_sequence"]))
-        assert found["refusal"]["failed"] and found["trigger"]["symbol"] == record["symbol"]
+        assert found["refusal"]["failed"] and found["trigger"]["symbol"]
         if record["count"] == 1:
+            assert found["trigger"]["symbol"] == record["symbol"]
             assert found["signal"]["score_equal"] is True
             assert all(row["failed"] != row["recomputed_passes"] for row in found["checks"])
 

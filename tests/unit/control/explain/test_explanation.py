@@ -12,7 +12,7 @@ from control.errors import ExitStatus
 from control.strategy import Strategy
 from control.symbols import WatchedSymbol, symbol_registers
 from proto.checks import Check
-from proto.events import AnswerCode, EventKind, OrderFlag, StateFlag
+from proto.events import NO_SYMBOL, AnswerCode, EventKind, OrderFlag, StateFlag
 from proto.features import FEATURES
 from proto.recording import FILE_NAME
 from proto.wire import itch50, ouch50, soupbintcp
@@ -163,6 +163,27 @@ def test_why_an_order_was_refused(folder):
         ("position", 160, 150)]
     assert all(row["recomputed_passes"] is not row["failed"] for row in found["checks"])
     assert found["account"]["before"]["position"] == 60
+
+
+def test_refusals_of_several_symbols_are_told_by_the_last(tmp_path):
+    made = RecordedRun(tmp_path / FILE_NAME)
+    settings(made)
+    made.frame_in(PINS, feed_frame(ADDRESS, 1, [add(1, BID, 100)]))
+    top(made, PINS + 26, 1)
+    for ingress in (PINS + 3, 0):
+        made.record(EventKind.ORDER_REFUSED, 60_000, symbol_index=NO_SYMBOL, ingress_cycle=ingress,
+                    mask=Check.DISARMED.mask, quantity=100, price=ASK, score=100, epoch=1,
+                    limits_version=1, count=2, reference_price=(BID + ASK) // 2)
+    made.close()
+    found = explained(tmp_path, "--refusal", 1)
+    assert found["refusal"]["symbol"] == "TEST@XNAS" and found["refusal"]["several_symbols"]
+    assert "of several symbols, this one last" in tickwire("--run", tmp_path, "--refusal", 1)[1]
+    assert found["trigger"]["symbol"] == "TEST@XNAS" and found["signal"]["score_equal"]
+    assert next(row for row in found["checks"] if row["check"] == "position")["limit"] == 150
+    unknown = explained(tmp_path, "--refusal", 2)
+    assert unknown["trigger"] is None and unknown["refusal"]["symbol"] == "several symbols"
+    assert [row["check"] for row in unknown["checks"] if row["failed"]] == ["disarmed"]
+    assert all(row["recomputed_passes"] is None for row in unknown["checks"])
 
 
 def test_a_cancel_that_was_refused_has_no_trigger(folder):
