@@ -14,7 +14,7 @@ from control.errors import ControlError, Reason
 from control.orders import OrderLog
 from control.rows import RowState
 from control.symbols import WatchedSymbol, find, symbol_of
-from proto.events import HEADER, EventKind
+from proto.events import HEADER, EventKind, Sequence
 from proto.trading_registers import ROW_STATE
 
 __all__ = ["Appliance", "ChangeOptions", "LoadedModel"]
@@ -25,6 +25,7 @@ _LOG = logging.getLogger(__name__)
 _BEATS_PER_QUESTION = 10
 
 _KIND = HEADER.field("kind").offset
+_ORDER_KINDS = tuple(kind for kind in EventKind if kind.sequence is Sequence.ORDERS)
 
 #: After these the appliance may have been changed although the change failed.
 _HALFWAY = (Reason.READBACK_DIFFERS, Reason.DEVICE_UNREACHABLE, Reason.SWAP_REFUSED)
@@ -254,6 +255,6 @@ class Appliance:
             self.broker.publish(record)
             if record[_KIND] == EventKind.TOP_OF_BOOK:
                 self.books.take(record)
-            else:
+            elif record[_KIND] in _ORDER_KINDS:
                 event = decode_event(record)
                 self.orders.take(event.kind, event.fields)

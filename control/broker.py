@@ -4,11 +4,13 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from proto.events import EVENTS, HEADER, EventKind
+from proto.events import EVENTS, HEADER, EventKind, Sequence
+from proto.feed_records import FeedMessageReader, RecordedMessage
 
-__all__ = ["RECENT_RECORDS", "DecodedEvent", "EventBroker", "Subscription", "decode_event"]
+__all__ = ["RECENT_RECORDS", "DecodedEvent", "EventBroker", "EventDecoder", "Subscription",
+           "decode_event"]
 
 #: Records that are kept for readers who come later.
 RECENT_RECORDS = 65_536
@@ -29,11 +31,17 @@ class DecodedEvent:
         Its fields; of an unknown kind those of the header.
     record : bytes
         As it came.
+    message : str
+        Type of a message of the feed; its numbers are among `fields`.
+    texts : dict of str to str
+        Its texts and codes.
     """
 
     kind: str
     fields: dict[str, int]
     record: bytes
+    message: str = ""
+    texts: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
     def symbol_index(self) -> int | None:
@@ -50,6 +58,44 @@ def decode_event(record: bytes) -> DecodedEvent:
     fields = {name: value for name, value in layout.decode_from(record).items()
               if isinstance(value, int)}
     return DecodedEvent(EventKind(number).name.lower() if known else "unknown", fields, record)
+
+
+class EventDecoder:
+    """Decodes the records of one reader; tells the fields of messages of the feed by name.
+
+    A message that takes two records is decoded when both have come: the first one then has its
+    fields, the second only words.
+    """
+
+    def __init__(self) -> None:
+        self._messages = FeedMessageReader()
+        self._held: DecodedEvent | None = None
+
+    def decode(self, record: bytes) -> list[DecodedEvent]:
+        """Return what a record tells, after what was kept back until it came."""
+        event = decode_event(record)
+        kind = record[HEADER.field("kind").offset]
+        if kind not in (EventKind.FEED_MESSAGE, EventKind.FEED_MESSAGE_REST):
+            return [event]
+        held, self._held = self._held, None
+        message = self._messages.take(kind, record)
+        if message is None:
+            if kind == EventKind.FEED_MESSAGE:
+                self._held, event = event, None
+            return [found for found in (held, event) if found is not None]
+        first = event if held is None or kind == EventKind.FEED_MESSAGE else held
+        lost = [] if held is None or first is held else [held]
+        rest = [] if first is event else [event]
+        return [*lost, _named(first, message), *rest]
+
+
+def _named(event: DecodedEvent, message: RecordedMessage) -> DecodedEvent:
+    """Return the event of a message with the message's own fields instead of its words."""
+    values = message.fields()
+    numbers = {name: value for name, value in values.items() if isinstance(value, int)}
+    texts = {name: str(value) for name, value in values.items() if name not in numbers}
+    head = {name: value for name, value in event.fields.items() if not name.startswith("content_")}
+    return DecodedEvent(event.kind, head | numbers, event.record, message.layout.name, texts)
 
 
 class Subscription:
@@ -118,20 +164,21 @@ class EventBroker:
         self.skipped = 0
         self.received = 0
         self.recent: deque[bytes] = deque(maxlen=RECENT_RECORDS)
-        self._next: dict[bool, int] = {}    # by class: of class 2 or not
+        self._next: dict[Sequence, int] = {}
         self._subscriptions: set[Subscription] = set()
 
     def publish(self, record: bytes) -> None:
         """Take a record of the appliance."""
         head = HEADER.decode_from(record)
-        sequence, sampled = head["event_sequence"], head["kind"] == EventKind.TOP_OF_BOOK
-        assert isinstance(sequence, int)
-        missing = (sequence - self._next.get(sampled, sequence)) % _SEQUENCES
-        if sampled:
-            self.skipped += missing
-        else:
+        number, kind = head["event_sequence"], head["kind"]
+        assert isinstance(number, int)
+        counted = EventKind(kind).sequence if kind in list(EventKind) else Sequence.ORDERS
+        missing = (number - self._next.get(counted, number)) % _SEQUENCES
+        if counted is Sequence.ORDERS:
             self.lost += missing
-        self._next[sampled] = (sequence + 1) % _SEQUENCES
+        else:
+            self.skipped += missing
+        self._next[counted] = (number + 1) % _SEQUENCES
         self.received += 1
         self.recent.append(record)
         for subscription in self._subscriptions:

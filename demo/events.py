@@ -12,12 +12,12 @@ from tickwire.v1 import telemetry_service_pb2, telemetry_service_pb2_grpc
 
 from control.recorder.writer import Recorder
 from demo.errors import DemoError
-from proto.events import EventKind, OrderFlag, StateFlag
+from proto.events import EventKind, OrderFlag, Sequence, StateFlag
 
 __all__ = ["EventLog", "events_hash", "orders_after_kill"]
 
 #: Class 1, which is never dropped; and what the books published last.
-_CLASS_1 = tuple(kind.name.lower() for kind in EventKind if kind is not EventKind.TOP_OF_BOOK)
+_CLASS_1 = tuple(kind.name.lower() for kind in EventKind if kind.sequence is Sequence.ORDERS)
 _TOP = EventKind.TOP_OF_BOOK.name.lower()
 _WAIT_S = 10.0
 

@@ -8,6 +8,7 @@ from hdl.csr.bus import CsrBus
 from hdl.net.xgmii import IDLE_WORD
 from hdl.order_side import OrderSide
 from hdl.profile import Profile
+from hdl.telemetry.message_recorder import RecordWord
 from proto.events import EVENT_BYTES
 
 __all__ = ["NoManagement", "NoOrders"]
@@ -61,6 +62,8 @@ class NoManagement(wiring.Component):
             "bus":      Out(CsrBus),
             "records":  In(record),
             "events":   Out(record),
+            "words":      In(stream.Signature(RecordWord)),
+            "feed_words": Out(stream.Signature(RecordWord)),
             "now_ns":   In(64),
             "mac":      In(48),
             "address":  In(32),
@@ -73,6 +76,7 @@ class NoManagement(wiring.Component):
         m = Module()
         connect(m, flipped(self.direct), flipped(self.bus))
         connect(m, flipped(self.records), flipped(self.events))
+        connect(m, flipped(self.words), flipped(self.feed_words))
         m.d.comb += [
             self.management_tx_data.eq(IDLE_WORD["data"]),
             self.management_tx_control.eq(IDLE_WORD["control"]),

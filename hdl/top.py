@@ -21,6 +21,7 @@ from hdl.telemetry.event_recorder import EventRecorder
 from hdl.telemetry.feed_status import FeedStatus
 from hdl.telemetry.nanosecond_clock import NanosecondClock
 from proto.events import EVENT_BYTES
+from proto.wire import itch50
 
 __all__ = ["Top"]
 
@@ -46,6 +47,8 @@ _COUNTERS = {
     "mold.end_of_session": ("feed", "stat_end_of_session"),
     "mold.gaps": ("feed", "stat_gaps"),
     "mold.duplicates": ("feed", "stat_duplicates"),
+    "mold.overlaps": ("feed", "stat_overlaps"),
+    "mold.duplicate_messages": ("feed", "stat_duplicate_messages"),
     "mold.foreign_session": ("feed", "stat_foreign_session"),
     "mold.unnumbered": ("feed", "stat_unnumbered"),
     "mold.malformed": ("feed", "stat_malformed"),
@@ -54,6 +57,8 @@ _COUNTERS = {
     "itch.unwatched": ("feed", "stat_unwatched"),
     "itch.unknown_type": ("feed", "stat_unknown_type"),
     "itch.bad_length": ("feed", "stat_bad_length"),
+    "itch.recorded": ("feed", "stat_recorded"),
+    "itch.records_dropped": ("feed", "stat_dropped"),
     "book.unknown_reference": ("book", "stat_unknown_reference"),
     "book.duplicate_reference": ("book", "stat_duplicate_reference"),
     "book.overfill": ("book", "stat_overfill"),
@@ -103,6 +108,8 @@ class Top(wiring.Component):
     events_payload, events_valid, events_ready
         Event records, 64 bytes each, byte 0 in the lowest bits, while no host has a session on the
         management port; a board ties ready to zero.
+    words_payload, words_last, words_valid, words_ready
+        The same for records of feed messages, eight bytes after eight bytes.
     feed_ready : ``Out(1)``
         A replay may send the next frame and will lose nothing.
     idle : ``Out(1)``
@@ -110,7 +117,7 @@ class Top(wiring.Component):
     calm : ``Out(1)``
         The same, and no sweep over the own orders goes on, whatever records wait to be taken.
     events_waiting : ``Out(1)``
-        A record waits to be taken, by a host or at `events_payload`.
+        A record waits to be taken, by a host or at `events_payload` or `words_payload`.
     now_cycles : ``Out(48)``
         Cycle counter of every stamp.
     time_ns : ``In(64)``
@@ -141,6 +148,10 @@ class Top(wiring.Component):
             "events_payload":    Out(8 * EVENT_BYTES),
             "events_valid":      Out(1),
             "events_ready":      In(1),
+            "words_payload":     Out(64),
+            "words_last":        Out(1),
+            "words_valid":       Out(1),
+            "words_ready":       In(1),
             "feed_ready":        Out(1),
             "idle":              Out(1),
             "calm":              Out(1),
@@ -190,13 +201,18 @@ class Top(wiring.Component):
         m.d.comb += Value.cast(book.ahead).eq(Value.cast(feed.ahead))
         connect(m, book.top_of_book, recorder.top_of_book)
         m.d.comb += [
-            feed.context_tag.eq(recorder.context_tag),
+            feed.context_tag.eq(recorder.context_tag), feed.now_cycles.eq(self.now_cycles),
             recorder.context.eq(feed.context),
             recorder.now_cycles.eq(self.now_cycles),
             self.events_payload.eq(management.events.payload),
             self.events_valid.eq(management.events.valid),
             management.events.ready.eq(self.events_ready),
+            self.words_payload.eq(management.feed_words.p.data),
+            self.words_last.eq(management.feed_words.p.last),
+            self.words_valid.eq(management.feed_words.valid),
+            management.feed_words.ready.eq(self.words_ready),
         ]
+        connect(m, feed.words, management.words)
         connect(m, merger.events, management.records)
         connect(m, orders.events, merger.first)
         connect(m, recorder.events, merger.second)
@@ -242,7 +258,7 @@ class Top(wiring.Component):
             status.book_ready.eq(book.ready),
             status.book_idle.eq(book.idle),
             status.ring_nearly_full.eq(recorder.nearly_full),
-            status.ring_empty.eq(recorder.empty),
+            status.ring_empty.eq(recorder.empty & feed.records_empty),
             status.tradable.eq(feed.tradable),
             status.short_restricted.eq(feed.short_restricted),
             status.states.eq(feed.states),
@@ -253,7 +269,7 @@ class Top(wiring.Component):
             self.feed_ready.eq(status.feed_ready),
             self.idle.eq(status.idle & orders.empty),
             self.calm.eq(status.calm & ~orders.risk_state_sweeping),
-            self.events_waiting.eq(merger.events.valid),
+            self.events_waiting.eq(merger.events.valid | ~feed.records_empty),
             csr.control_status_memories_cleared.eq(book.ready),
             csr.control_status_upkeep.eq(status.upkeep),
             csr.control_status_feed_idle.eq(status.idle),
@@ -310,6 +326,10 @@ class Top(wiring.Component):
             feed.cfg_trading_events.eq(csr.feed_trading_events),
             feed.cfg_lift_market_halt.eq(csr.feed_lift_market_halt),
             feed.restart.eq(csr.control_feed_reset),
+            feed.cfg_wait.eq(csr.control_hold_on_rebuild),
+            feed.cfg_record.eq(Cat(getattr(csr, f"feed_record_{message.name}")
+                                   for message in itch50.MESSAGES.values())),
+            feed.cfg_record_all.eq(csr.feed_record_all_symbols),
 
             book.clear.eq(csr.control_feed_reset),
             book.cfg_hold.eq(csr.control_hold_on_rebuild),

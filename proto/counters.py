@@ -51,6 +51,8 @@ COUNTERS: tuple[Counter, ...] = (
     Counter("mold.gaps", "Times that sequence numbers were missing."),
     Counter("mold.gap_messages", "Messages missing in those gaps."),
     Counter("mold.duplicates", "Packets with messages that had been received before."),
+    Counter("mold.overlaps", "Packets of which only the first messages had been received before."),
+    Counter("mold.duplicate_messages", "Messages that had been received before, skipped."),
     Counter("mold.foreign_session", "Packets of another session."),
     Counter("mold.unnumbered", "Packets with sequence number 0, taken as the next one in lenient "
                                "mode."),
@@ -60,6 +62,8 @@ COUNTERS: tuple[Counter, ...] = (
     Counter("itch.unwatched", "Messages of symbols that are not watched."),
     Counter("itch.unknown_type", "Messages of an unknown type, skipped."),
     Counter("itch.bad_length", "Messages of a known type and a wrong length, not acted on."),
+    Counter("itch.recorded", "Messages recorded as events."),
+    Counter("itch.records_dropped", "Messages to record that were not, as the host was too slow."),
     Counter("book.unknown_reference", "Operations on an order that is not in the table."),
     Counter("book.duplicate_reference", "Orders added that were in the table already."),
     Counter("book.overfill", "Reductions by more shares than the order had."),

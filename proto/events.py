@@ -10,9 +10,10 @@ from proto.errors import ProtoError
 from proto.wire.message import Field, Kind, Message, uint
 
 __all__ = [
-    "EVENTS", "EVENT_BYTES", "HEADER", "NO_SYMBOL", "ORDER_REFUSED", "ORDER_SENT", "SCHEMA_VERSION",
-    "STATE", "TOP_OF_BOOK", "VENUE_ANSWER", "AnswerCode", "BookState", "EventKind", "OrderFlag",
-    "StateFlag", "numpy_dtype", "struct_format",
+    "CONTENT_WORDS", "EVENTS", "EVENT_BYTES", "FEED_MESSAGE", "FEED_MESSAGE_REST", "HEADER",
+    "NO_SYMBOL", "ORDER_REFUSED", "ORDER_SENT", "SCHEMA_VERSION", "STATE", "TOP_OF_BOOK",
+    "VENUE_ANSWER", "AnswerCode", "BookState", "EventKind", "OrderFlag", "Sequence", "StateFlag",
+    "numpy_dtype", "struct_format",
 ]
 
 #: Bytes of every record, and version of this module's layouts, in every record.
@@ -26,8 +27,9 @@ NO_SYMBOL = 0xFFFF
 class EventKind(IntEnum):
     """Kind of a record; a reader skips those it does not know.
 
-    Kind 1 is of class 2: records are dropped when the host is too slow. The others are of class 1:
-    trading stops before one is lost. Each class counts its own ``event_sequence``.
+    Kinds 1, 6 and 7 are of class 2: records are dropped when the host is too slow. The others are
+    of class 1: trading stops before one is lost. ``sequence`` tells which of them are counted
+    together by ``event_sequence``.
     """
 
     TOP_OF_BOOK = 1
@@ -35,6 +37,30 @@ class EventKind(IntEnum):
     ORDER_REFUSED = 3
     VENUE_ANSWER = 4
     STATE = 5
+    FEED_MESSAGE = 6
+    FEED_MESSAGE_REST = 7
+
+    @property
+    def sequence(self) -> "Sequence":
+        """The count that a record of this kind is a part of."""
+        match self:
+            case EventKind.TOP_OF_BOOK:
+                return Sequence.BOOKS
+            case EventKind.FEED_MESSAGE | EventKind.FEED_MESSAGE_REST:
+                return Sequence.MESSAGES
+            case _:
+                return Sequence.ORDERS
+
+
+class Sequence(IntEnum):
+    """Records that are counted together: a step of ``event_sequence`` shows that some are missing.
+
+    ``ORDERS`` is class 1, of which none may be missing; the others are class 2.
+    """
+
+    ORDERS = 1
+    BOOKS = 2
+    MESSAGES = 3
 
 
 class BookState(IntFlag):
@@ -84,7 +110,8 @@ class AnswerCode(IntEnum):
 _HEADER_FIELDS: tuple[Field, ...] = (
     uint("schema_version", 1), uint("kind", 1, description="see EventKind"),
     uint("symbol_index", 2, description="0xFFFF = none"),
-    uint("event_sequence", 4, description="one more a record of the class; a step shows records "
+    uint("event_sequence", 4, description="one more a record of those counted together (orders and "
+                                           "state, books, feed messages); a step shows records "
                                            "dropped"),
     uint("cycle", 8, unit="core cycles", description="when the record was made"),
 )
@@ -184,11 +211,41 @@ STATE = Message(
         uint("reserved", 1),
     ))
 
+#: Words of a feed message in a record.
+CONTENT_WORDS = 5
+
+
+def _content(words: int, first_byte: int) -> tuple[Field, ...]:
+    return tuple(uint(
+        f"content_{word}", 8,
+        description=f"bytes {first_byte + 8 * word} to {first_byte + 8 * word + 7} of the message")
+        for word in range(words))
+
+
+#: A message of the feed as it came, but for its length: bytes in the order of the wire, the first
+#: one lowest; those behind the message mean nothing. ``proto.feed_records`` reads its fields.
+FEED_MESSAGE = Message(
+    "feed_message", size=EVENT_BYTES, byteorder="little", source="event record, kind 6", fields=(
+        *_HEADER_FIELDS,
+        uint("feed_sequence", 8, description="sequence number of the message"),
+        *_content(CONTENT_WORDS, 0),
+    ))
+
+#: What a message of more than 40 bytes has besides; follows its :data:`FEED_MESSAGE`.
+FEED_MESSAGE_REST = Message(
+    "feed_message_rest", size=EVENT_BYTES, byteorder="little", source="event record, kind 7",
+    fields=(
+        *_HEADER_FIELDS,
+        uint("feed_sequence", 8, description="sequence number of the message"),
+        *_content(CONTENT_WORDS, 8 * CONTENT_WORDS),
+    ))
+
 #: The layout of every kind of record.
 EVENTS: dict[EventKind, Message] = {
     EventKind.TOP_OF_BOOK: TOP_OF_BOOK, EventKind.ORDER_SENT: ORDER_SENT,
     EventKind.ORDER_REFUSED: ORDER_REFUSED, EventKind.VENUE_ANSWER: VENUE_ANSWER,
-    EventKind.STATE: STATE,
+    EventKind.STATE: STATE, EventKind.FEED_MESSAGE: FEED_MESSAGE,
+    EventKind.FEED_MESSAGE_REST: FEED_MESSAGE_REST,
 }
 
 _STRUCT_CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}

@@ -7,6 +7,7 @@ whose ``map_hash`` differs from that of the map is refused.
 """
 
 from proto.counters import COUNTERS
+from proto.feed_records import RECORDED_MESSAGES
 from proto.management_registers import MANAGEMENT
 from proto.register_forms import flags as _flags
 from proto.register_forms import wide as _wide
@@ -32,6 +33,7 @@ from proto.trading_registers import (
     positions_block,
     strategy_block,
 )
+from proto.wire import itch50
 
 __all__ = [
     "ADDRESS_BITS", "MAGIC", "VERSION", "WORD_BYTES", "Access", "BitField", "Block", "Location",
@@ -78,8 +80,9 @@ _CONTROL = Block(name="control", base=0x0100, description="Modes and state of th
                          "UDP, zero as destination address and port, and packets with sequence "
                          "number 0, each as the next one. Change it while feed.enable is 0.",
           width=1, reset=1),
-    _word("hold_on_rebuild", _RW, "1 holds the feed while a book is rebuilt, so that no event is "
-                                  "lost; for replay only, a live feed cannot wait.", width=1),
+    _word("hold_on_rebuild", _RW, "1 holds the feed while a book is rebuilt, or while there is no "
+                                  "room for the record of a message, so that no event is lost; for "
+                                  "replay only, a live feed cannot wait.", width=1),
     _word("max_frame_bytes", _RW, "Longest frame of market data or of the venue accepted, "
                                   "destination address to FCS.",
           width=14, reset=1526, unit="bytes"),
@@ -90,6 +93,18 @@ _CONTROL = Block(name="control", base=0x0100, description="Modes and state of th
            upkeep="An operation, a rebuild or a refill of a book is under way.",
            feed_idle="No frame, message or operation is in the feed path."),
 ))
+
+def _record() -> Register:
+    fields = tuple(
+        BitField(name=message.name, width=1, access=_RW, lsb=bit,
+                 reset=int(message in RECORDED_MESSAGES), description=f"Type {chr(byte)}.")
+        for bit, (byte, message) in enumerate(itch50.MESSAGES.items()))
+    every = BitField(name="all_symbols", width=1, access=_RW, lsb=31,
+                     description="1 also those of symbols that are not watched.")
+    return Register(name="record", fields=(*fields, every), description=(
+        "Messages that are recorded as events, by type: those of watched symbols and those that "
+        "concern the whole market."))
+
 
 _FEED = Block(name="feed", base=0x0200, description="The market data stream; change it while "
                                                     "enable is 0.", registers=(
@@ -116,6 +131,7 @@ _FEED = Block(name="feed", base=0x0200, description="The market data stream; cha
     *_wide("timeout", _RW, "longest silence of the feed, heartbeats included, before no order "
                            "leaves; 0 never lets one leave.", width=40, reset=15_000_000_000,
            unit="ns"),
+    _record(),
 ))
 
 _ORDER_TABLE = Block(name="order_table", base=0x0300,

@@ -20,7 +20,9 @@ from proto.events import (
     EventKind,
     numpy_dtype,
 )
+from proto.feed_records import FeedMessageReader, RecordedMessage
 from proto.registers import MAGIC, RegisterError, RegisterMap, register_map
+from proto.wire import itch50
 from sim import verilate
 from sim.errors import SimulationError
 from sim.framing import FeedAddress
@@ -86,6 +88,8 @@ class Appliance:
             library = verilate.build(emitted, traced=traced)
         self.simulation = make(library)
         self._order_records: list[bytes] = []
+        self._messages: list[RecordedMessage] = []
+        self._reader = FeedMessageReader()
         smallest = register_map(symbols=1)
         magic = self.simulation.csr_read(smallest["identity.magic"].address)
         if magic != MAGIC:
@@ -248,7 +252,8 @@ class Appliance:
     def events(self) -> npt.NDArray[Any]:
         """Return and forget the top-of-book records since the last call.
 
-        Records of other kinds that come between are kept for :meth:`order_events`.
+        Records of other kinds that come between are kept for :meth:`order_events` and
+        :meth:`messages`.
 
         Raises
         ------
@@ -263,8 +268,32 @@ class Appliance:
         tops = records["kind"] == EventKind.TOP_OF_BOOK
         for number in np.flatnonzero(~tops):
             at = EVENT_BYTES * int(number)
-            self._order_records.append(content[at:at + EVENT_BYTES])
+            record = content[at:at + EVENT_BYTES]
+            kind = EventKind(int(records["kind"][number]))
+            if kind in (EventKind.FEED_MESSAGE, EventKind.FEED_MESSAGE_REST):
+                message = self._reader.take(kind, record)
+                if message is not None:
+                    self._messages.append(message)
+            else:
+                self._order_records.append(record)
         return records[tops]
+
+    def record_messages(self, *types: str, all_symbols: bool = False) -> None:
+        """Set which messages of the feed are recorded, by the character of their type."""
+        register = self.map["feed.record"].register
+        bits = sum(register.field(itch50.MESSAGES[ord(kind)].name).mask for kind in set(types))
+        self.write("feed.record",
+                   bits | (register.field("all_symbols").mask if all_symbols else 0))
+        self.simulation.run(8)
+
+    def messages(self) -> list[RecordedMessage]:
+        """Return and forget the messages of the feed that were recorded, in order.
+
+        Top-of-book records that have not been fetched are forgotten as well.
+        """
+        self.events()
+        found, self._messages = self._messages, []
+        return found
 
     def order_events(self) -> list[tuple[EventKind, dict[str, Any]]]:
         """Return and forget the records of orders and state, with those :meth:`events` found.

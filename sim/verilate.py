@@ -154,7 +154,8 @@ def _features(ports: frozenset[str]) -> list[str]:
     """Return what the C++ shall connect, by the ports that the design has."""
     needs = {"EVENTS": "events_valid", "CSR": "csr_address", "FEED_READY": "feed_ready",
              "IDLE": "idle", "NOW_CYCLES": "now_cycles", "TIME": "time_ns",
-             "TIME_HOLD": "time_hold", "CALM": "calm", "EVENTS_WAITING": "events_waiting"}
+             "TIME_HOLD": "time_hold", "CALM": "calm", "EVENTS_WAITING": "events_waiting",
+             "WORDS": "words_valid"}
     for line in ("feed_a", "feed_b", "order", "management"):
         needs[f"{line.upper()}_RX"] = f"{line}_rx_data"
         needs[f"{line.upper()}_TX"] = f"{line}_tx_data"

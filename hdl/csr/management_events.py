@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from hdl.stream import BEAT_BYTES
+from hdl.telemetry.message_recorder import RecordWord
 from proto.events import EVENT_BYTES
 from proto.wire.management import EVENTS_PER_DATAGRAM, RETRANSMIT_NS
 
@@ -44,6 +45,8 @@ class EventWindow(wiring.Component):
     -------
     events : ``In(stream.Signature(512))``
         Records, byte 0 in the lowest bits; taken with their last word.
+    words : ``In(stream.Signature(RecordWord))``
+        More records, word by word without a pause; in turn with those of `events`.
     record, index, enable, word : ``In``, ``In(8)``, ``In(1)``, ``Out(64)``
         Number of a record, and of a word from its first one on; the word itself follows the
         next cycle with `enable`.
@@ -82,6 +85,7 @@ class EventWindow(wiring.Component):
         self.retransmit_ns = retransmit_ns
         super().__init__({
             "events":      In(stream.Signature(8 * EVENT_BYTES)),
+            "words":       In(stream.Signature(RecordWord)),
             "record":      In(_SEQUENCE_BITS),
             "index":       In(8),
             "enable":      In(1),
@@ -117,18 +121,22 @@ class EventWindow(wiring.Component):
         full = Signal(init=1)
         m.d.sync += [level.eq(written - self.oldest), full.eq(level[-1])]
         part = Signal(word_bits)
+        from_words = Signal()
         m.d.sync += [
             writing.addr.eq(Cat(part, written)), writing.en.eq(0),
-            writing.data.eq(self.events.p.word_select(part, 64)),
+            writing.data.eq(Mux(from_words, self.words.p.data,
+                                self.events.p.word_select(part, 64))),
         ]
         with m.FSM(name="intake"):
             with m.State("WAIT"):
-                with m.If(self.events.valid & ~full):
+                with m.If((self.events.valid | self.words.valid) & ~full):
+                    m.d.sync += from_words.eq(self.words.valid & (~self.events.valid | ~from_words))
                     m.next = "WRITE"
             with m.State("WRITE"):
                 m.d.sync += [writing.en.eq(1), part.eq(part + 1)]
+                m.d.comb += self.words.ready.eq(from_words)
                 with m.If(part == _RECORD_WORDS - 1):
-                    m.d.comb += self.events.ready.eq(1)
+                    m.d.comb += self.events.ready.eq(~from_words)
                     m.next = "COUNT"
             with m.State("COUNT"):
                 m.d.sync += written.eq(written + 1)

@@ -16,6 +16,7 @@ from hdl.csr.management_transmitter import ManagementTransmitter
 from hdl.net.xgmii import IDLE_WORD, XgmiiWord
 from hdl.net.xgmii_transmitter import XgmiiTransmitter
 from hdl.profile import Profile
+from hdl.telemetry.message_recorder import RecordWord
 from proto.events import EVENT_BYTES
 from proto.management_registers import DEFAULT_ADDRESS, DEFAULT_MAC
 from proto.registers import register_map
@@ -52,6 +53,8 @@ class ManagementPort(wiring.Component):
         bus.
     events : ``In(stream.Signature(512))``
         Event records, byte 0 in the lowest bits; waits when the window is full.
+    words : ``In(stream.Signature(RecordWord))``
+        Records of feed messages, word by word.
     open : ``Out(1)``
         A host has a session.
     now_ns : ``In(64)``
@@ -77,6 +80,7 @@ class ManagementPort(wiring.Component):
             "bus":         Out(CsrBus),
             "taken":       In(1),
             "events":      In(stream.Signature(8 * EVENT_BYTES)),
+            "words":       In(stream.Signature(RecordWord)),
             "open":        Out(1),
             "now_ns":      In(64),
             "cfg_mac":     In(48, init=DEFAULT_MAC),
@@ -106,6 +110,7 @@ class ManagementPort(wiring.Component):
         connect(m, builder.beats, transmitter.beats)
         connect(m, session.bus, flipped(self.bus))
         connect(m, flipped(self.events), window.events)
+        connect(m, flipped(self.words), window.words)
         for part in (receiver, builder):
             m.d.comb += [part.cfg_mac.eq(self.cfg_mac), part.cfg_address.eq(self.cfg_address),
                          part.cfg_port.eq(self.cfg_port)]

@@ -9,6 +9,7 @@ from hdl.csr.bus_arbiter import BusArbiter
 from hdl.csr.management_port import ManagementPort
 from hdl.net.elastic_buffer import ElasticBuffer
 from hdl.profile import Profile
+from hdl.telemetry.message_recorder import RecordWord
 from proto.counters import COUNTERS
 from proto.events import EVENT_BYTES
 
@@ -52,6 +53,8 @@ class ManagementSide(wiring.Component):
         The other master; the registers.
     records, events : ``In(stream.Signature(512))``, ``Out(stream.Signature(512))``
         Event records, byte 0 in the lowest bits: all of them, and those that no host gets.
+    words, feed_words : ``In(stream.Signature(RecordWord))``, ``Out(stream.Signature(RecordWord))``
+        The same for records of feed messages.
     now_ns : ``In(64)``
         The nanosecond clock.
     mac, address, udp_port : ``In(48)``, ``In(32)``, ``In(16)``
@@ -82,6 +85,8 @@ class ManagementSide(wiring.Component):
             "bus":      Out(CsrBus),
             "records":  In(stream.Signature(8 * EVENT_BYTES)),
             "events":   Out(stream.Signature(8 * EVENT_BYTES)),
+            "words":      In(stream.Signature(RecordWord)),
+            "feed_words": Out(stream.Signature(RecordWord)),
             "now_ns":   In(64),
             "mac":      port["cfg_mac"],
             "address":  port["cfg_address"],
@@ -119,6 +124,19 @@ class ManagementSide(wiring.Component):
             self.events.payload.eq(self.records.payload),
             self.events.valid.eq(self.records.valid & ~to_host),
             self.records.ready.eq(Mux(to_host, port.events.ready, self.events.ready)),
+        ]
+        words_to_host, begun = Signal(), Signal()
+        moved = self.words.valid & self.words.ready
+        with m.If(moved):
+            m.d.sync += begun.eq(~self.words.p.last)
+        with m.If(Mux(moved, self.words.p.last, ~begun & (~words_to_host | ~self.words.valid))):
+            m.d.sync += words_to_host.eq(port.open)
+        m.d.comb += [
+            Value.cast(port.words.payload).eq(Value.cast(self.words.payload)),
+            port.words.valid.eq(self.words.valid & words_to_host),
+            Value.cast(self.feed_words.payload).eq(Value.cast(self.words.payload)),
+            self.feed_words.valid.eq(self.words.valid & ~words_to_host),
+            self.words.ready.eq(Mux(words_to_host, port.words.ready, self.feed_words.ready)),
         ]
 
         for bit, counter in enumerate(self.counters):

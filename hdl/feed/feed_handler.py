@@ -9,6 +9,7 @@ from hdl.feed.message_framer import MessageFramer
 from hdl.feed.symbol_filter import SymbolFilter
 from hdl.feed.trading_state import TradingState
 from hdl.profile import Profile
+from hdl.telemetry.message_recorder import MessageRecorder
 
 __all__ = ["FeedHandler"]
 
@@ -31,8 +32,12 @@ class FeedHandler(wiring.Component):
     beats, datagram, outcomes
         As of :class:`~hdl.feed.message_framer.MessageFramer`.
     operations, ahead, stale_symbols, context_tag, context, order_context_turn, order_context_tag, \
-order_context_busy, order_context, stamp_tag, stamp_cycles
+order_context_busy, order_context, stamp_tag, stamp_cycles, cfg_record, cfg_record_all
         As of :class:`~hdl.feed.itch_decoder.ItchDecoder`.
+    words, now_cycles, cfg_wait
+        Records of messages, as of :class:`~hdl.telemetry.message_recorder.MessageRecorder`.
+    records_empty : ``Out(1)``
+        No record of a message waits.
     admin : ``Out(stream.Signature(AdminMessage(profile), always_ready=True))``
         News of trading state, for records; `tradable` and the like follow from it.
     restart : ``In(1)``
@@ -58,12 +63,14 @@ order_context_busy, order_context, stamp_tag, stamp_cycles
     _FRAMER = ("datagram", "cfg_session", "cfg_session_learn", "cfg_sequence_learn",
                "cfg_next_sequence", "cfg_lenient", "cfg_load", "session", "next_sequence",
                "gap_messages", "stat_packets", "stat_messages", "stat_heartbeats",
-               "stat_end_of_session", "stat_gaps", "stat_duplicates", "stat_foreign_session",
-               "stat_unnumbered", "stat_malformed")
+               "stat_end_of_session", "stat_gaps", "stat_duplicates", "stat_overlaps",
+               "stat_duplicate_messages", "stat_foreign_session", "stat_unnumbered",
+               "stat_malformed")
     _DECODER = ("ahead", "stale_symbols", "context_tag", "context", "order_context_turn",
                 "order_context_tag", "order_context_busy", "order_context", "stamp_tag",
-                "stamp_cycles", "stat_operations", "stat_admin", "stat_unwatched",
-                "stat_unknown_type", "stat_bad_length")
+                "stamp_cycles", "cfg_record", "cfg_record_all", "stat_operations", "stat_admin",
+                "stat_unwatched", "stat_unknown_type", "stat_bad_length")
+    _RECORDER = ("words", "now_cycles", "cfg_wait", "stat_recorded", "stat_dropped")
     _FILTER = ("learned", "learned_index", "learned_locate")
     _FILTER_CONFIGURATION = ("write", "index", "stock", "locate", "locate_valid", "enable")
     _TRADING = ("cfg_market_code", "cfg_trading_events", "cfg_lift_market_halt", "tradable",
@@ -75,6 +82,7 @@ order_context_busy, order_context, stamp_tag, stamp_cycles
         self._decoder = ItchDecoder(profile)
         self._filter = SymbolFilter(profile)
         self._trading = TradingState(profile)
+        self._recorder = MessageRecorder(profile)
         framer = self._framer.signature.members
         decoder = self._decoder.signature.members
         super().__init__({
@@ -85,6 +93,7 @@ order_context_busy, order_context, stamp_tag, stamp_cycles
             "restart":      In(1),
             "cfg_enable":   In(1),
             "stream_stale": Out(1),
+            "records_empty": Out(1),
             **{name: part.signature.members[name] for part, name in self._passed()},
             **{f"symbol_{name}": self._filter.signature.members[f"cfg_{name}"]
                for name in self._FILTER_CONFIGURATION},
@@ -93,7 +102,8 @@ order_context_busy, order_context, stamp_tag, stamp_cycles
     def _passed(self):
         """Yield every port that is a part's own, and the part."""
         for part, names in ((self._framer, self._FRAMER), (self._decoder, self._DECODER),
-                            (self._filter, self._FILTER), (self._trading, self._TRADING)):
+                            (self._filter, self._FILTER), (self._trading, self._TRADING),
+                            (self._recorder, self._RECORDER)):
             for name in names:
                 yield part, name
 
@@ -104,12 +114,16 @@ order_context_busy, order_context, stamp_tag, stamp_cycles
         m.submodules.decoder = decoder = self._decoder
         m.submodules.filter = symbols = self._filter
         m.submodules.trading = trading = self._trading
+        m.submodules.recorder = recorder = self._recorder
 
         def drive(sink, source):
             m.d.comb += Value.cast(sink).eq(Value.cast(source))
 
         for part, name in self._passed():
             own, inner = getattr(self, name), getattr(part, name)
+            if not part.signature.members[name].is_port:
+                connect(m, inner, flipped(own))
+                continue
             drive(*((inner, own) if part.signature.members[name].flow is In else (own, inner)))
         m.d.comb += framer.datagram.accepted.eq(self.datagram.accepted & self.cfg_enable)
         for name in self._FILTER_CONFIGURATION:
@@ -126,6 +140,16 @@ order_context_busy, order_context, stamp_tag, stamp_cycles
             drive(getattr(symbols, name), getattr(decoder, name))
         for name in ("watched", "symbol_index", "learned", "learned_index", "unknown"):
             drive(getattr(decoder, name), getattr(symbols, name))
+
+        drive(recorder.window, framer.messages.p)
+        for sink, source in ((recorder.taken, framer.messages.valid & framer.messages.ready),
+                             (recorder.record, decoder.record),
+                             (recorder.sequence, decoder.record_sequence),
+                             (recorder.symbol_index, symbols.symbol_index),
+                             (recorder.watched, symbols.watched),
+                             (decoder.hold, recorder.busy), (decoder.hold_first, recorder.full),
+                             (self.records_empty, recorder.empty)):
+            drive(sink, source)
 
         for news in (trading.admin, self.admin):
             drive(news.payload, decoder.admin.payload)

@@ -47,8 +47,8 @@ _ADMIN = {
     itch50.REG_SHO_RESTRICTION: (AdminKind.REG_SHO, "reg_sho_action", None),
 }
 
-#: Those that concern the whole market, whatever their stock locate.
-_MARKET_WIDE = (itch50.SYSTEM_EVENT, itch50.MWCB_STATUS)
+#: Messages that concern the whole market, whatever their stock locate.
+_MARKET_WIDE = (itch50.SYSTEM_EVENT, itch50.MWCB_DECLINE_LEVEL, itch50.MWCB_STATUS)
 
 _TypeFlags = data.StructLayout({
     "known": 1,
@@ -59,6 +59,7 @@ _TypeFlags = data.StructLayout({
     "admin": 1,
     "admin_kind": AdminKind,
     "market_wide": 1,
+    "record": 1,
 })
 
 #: Place of the last byte that any field is taken from.
@@ -92,7 +93,8 @@ class ItchDecoder(wiring.Component):
     Latency: 1 cycle, `messages` transfer of a message's last window to `operations.valid`; from
     there 2 cycles to `admin.valid`, about 8 for the directory of a stock.
     Throughput: 1 window per cycle while each operation is taken in its first cycle; a message's
-    last window waits while an operation is held. `messages.ready` comes from registers.
+    last window waits while an operation is held, and the first one behind a message that may be
+    one to record waits a cycle. `messages.ready` comes from registers.
 
     Each message that yields an operation or an admin message, and each directory, gets the next
     tag; what caused it can be read by that tag until thirty-two more have followed.
@@ -132,6 +134,17 @@ learned, learned_index, unknown
         The same for another reader, in a cycle in which the first needs nothing and it is not busy.
     stamp_tag, stamp_cycles : ``In(TAG_BITS)``, ``Out(48)``
         ``start_cycles`` of a context in the same cycle.
+    hold, hold_first : ``In(1)``
+        No window, or no first window of a message, may be taken.
+    record : ``Out(1)``
+        Pulse, in the cycle after the last window of a message was taken: it shall be recorded. In
+        that cycle no window is taken.
+    record_sequence : ``Out(64)``
+        Its sequence number, until the next message ends.
+    cfg_record : ``In(types)``
+        Types of messages to record, a bit each, in the order of `itch50.MESSAGES`.
+    cfg_record_all : ``In(1)``
+        Also those of symbols that are not watched.
     stat_operations, stat_admin, stat_unwatched, stat_unknown_type, stat_bad_length : ``Out(1)``
         One-cycle pulses, at most one of them a message.
     """
@@ -166,6 +179,12 @@ learned, learned_index, unknown
             "order_context":     Out(MessageContext),
             "stamp_tag":         In(TAG_BITS),
             "stamp_cycles":      Out(48),
+            "hold":              In(1),
+            "hold_first":        In(1),
+            "record":            Out(1),
+            "record_sequence":   Out(64),
+            "cfg_record":        In(len(itch50.MESSAGES)),
+            "cfg_record_all":    In(1),
             "stat_operations":   Out(1),
             "stat_admin":        Out(1),
             "stat_unwatched":    Out(1),
@@ -179,7 +198,10 @@ learned, learned_index, unknown
         window = self.messages.p
         operation = self.operations.p
         take = Signal()
-        m.d.comb += self.messages.ready.eq(~(self.operations.valid & window.last))
+        keep = Signal()     # the message that has just ended may be one to record
+        m.d.comb += self.messages.ready.eq(~(
+            (self.operations.valid & window.last) | (self.hold_first & window.first)
+            | self.hold | keep))
         m.d.comb += take.eq(self.messages.valid & self.messages.ready)
         ends = take & window.last
 
@@ -291,6 +313,16 @@ learned, learned_index, unknown
         ]
         with m.If(act | inform):
             m.d.sync += tag.eq(tag + 1)
+
+        # What is to be recorded: the next message waits until that is known.
+        m.d.sync += keep.eq(ends & Mux(
+            window.first, flags.record,
+            held_flags.record & (self.watched | held_flags.market_wide | self.cfg_record_all)))
+        m.d.comb += [
+            self.record.eq(keep & accepted & right
+                           & (self.watched | kept.market_wide | self.cfg_record_all)),
+            self.record_sequence.eq(cause.sequence),
+        ]
 
         learned = Signal()
         learned_tag = Signal(TAG_BITS, reset_less=True)
@@ -410,17 +442,17 @@ learned, learned_index, unknown
             for message, (kind, code, market) in _ADMIN.items()
         }
 
-    @staticmethod
-    def _type_flags(m, flags, message_type) -> None:
+    def _type_flags(self, m, flags, message_type) -> None:
         with m.Switch(message_type):
-            for value, message in itch50.MESSAGES.items():
+            for number, (value, message) in enumerate(itch50.MESSAGES.items()):
                 with m.Case(value):
-                    m.d.comb += [flags.known.eq(1), flags.length.eq(message.size)]
+                    m.d.comb += [flags.known.eq(1), flags.length.eq(message.size),
+                                 flags.record.eq(self.cfg_record[number]),
+                                 flags.market_wide.eq(message in _MARKET_WIDE)]
                     if message in _OPERATIONS:
                         m.d.comb += [flags.operation.eq(1),
                                      flags.kind.eq(_OPERATIONS[message]),
                                      flags.execution.eq(message in _EXECUTIONS)]
                     if message in _ADMIN:
                         m.d.comb += [flags.admin.eq(1),
-                                     flags.admin_kind.eq(_ADMIN[message][0]),
-                                     flags.market_wide.eq(message in _MARKET_WIDE)]
+                                     flags.admin_kind.eq(_ADMIN[message][0])]

@@ -72,7 +72,7 @@ class MessageFramer(wiring.Component):
         Pulse: messages are missing, or the framing is in doubt.
     stat_gaps : ``Out(1)``
         Pulse: sequence numbers were missing, `gap_messages` of them.
-    stat_messages, stat_malformed : ``Out(1)``
+    stat_messages, stat_duplicate_messages, stat_malformed : ``Out(1)``
         One-cycle pulses.
     """
 
@@ -80,7 +80,7 @@ class MessageFramer(wiring.Component):
                        "cfg_next_sequence", "cfg_lenient", "cfg_load", "cfg_restart")
     _TRACKER_OUTPUTS = ("session", "next_sequence", "gap_messages", "stat_packets",
                         "stat_heartbeats", "stat_end_of_session", "stat_duplicates",
-                        "stat_foreign_session", "stat_unnumbered")
+                        "stat_overlaps", "stat_foreign_session", "stat_unnumbered")
 
     def __init__(self):
         self._tracker = SequenceTracker()
@@ -95,6 +95,7 @@ class MessageFramer(wiring.Component):
             "stream_stale":   Out(1),
             "stat_gaps":      Out(1),
             "stat_messages":  Out(1),
+            "stat_duplicate_messages": Out(1),
             "stat_malformed": Out(1),
             **{name: tracker[name] for name in self._TRACKER_INPUTS + self._TRACKER_OUTPUTS},
         })
@@ -352,7 +353,10 @@ class MessageFramer(wiring.Component):
             m.d.sync += pending.eq(0)
         m.d.comb += self.frame_settled.eq(pending & ~walking & ~valid)
 
-        m.d.sync += self.stat_messages.eq(delivered)
+        m.d.sync += [
+            self.stat_messages.eq(delivered & tracker.ours),
+            self.stat_duplicate_messages.eq(delivered & tracker.ours & ~tracker.accept),
+        ]
         m.d.sync += self.stat_malformed.eq(malformed)
         m.d.comb += self.stat_gaps.eq(tracker.gap)
         m.d.comb += self.stream_stale.eq(tracker.gap | self.stat_malformed)

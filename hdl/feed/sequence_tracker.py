@@ -92,9 +92,13 @@ class SequenceTracker(wiring.Component):
     gap : ``Out(1)``
         Pulse: messages are missing; `gap_messages` says how many (at most 2**32 - 1).
     gap_messages : ``Out(32)``
-    stat_packets, stat_heartbeats, stat_end_of_session, stat_duplicates, stat_foreign_session,
-    stat_unnumbered
-        One-cycle pulses, one a packet.
+    ours : ``Out(1)``
+        The packet is of the session; with `decided`. A message of it that is not accepted was
+        received before.
+    stat_packets, stat_heartbeats, stat_end_of_session, stat_duplicates, stat_overlaps, \
+stat_foreign_session, stat_unnumbered
+        One-cycle pulses, one a packet. One with messages of which only the first were received
+        before is a duplicate and an overlap.
     """
 
     lanes: In(8 * 3 * BEAT_BYTES)
@@ -127,7 +131,9 @@ class SequenceTracker(wiring.Component):
     stat_packets: Out(1)
     stat_heartbeats: Out(1)
     stat_end_of_session: Out(1)
+    ours: Out(1)
     stat_duplicates: Out(1)
+    stat_overlaps: Out(1)
     stat_foreign_session: Out(1)
     stat_unnumbered: Out(1)
 
@@ -219,7 +225,7 @@ class SequenceTracker(wiring.Component):
             m.d.sync += [passed.eq(passed + 1), skip.eq(skip + 1)]
             with m.If(ours & skip.all()):
                 m.d.sync += self.accept.eq(1)
-        m.d.comb += self.sequence.eq(sequence + passed)
+        m.d.comb += [self.sequence.eq(sequence + passed), self.ours.eq(ours)]
 
         # Stage 3: the next number to expect, and what the packet was.
         commit = steps[2]
@@ -239,6 +245,7 @@ class SequenceTracker(wiring.Component):
             self.stat_heartbeats.eq(commit & ours & (count == moldudp64.HEARTBEAT)),
             self.stat_end_of_session.eq(commit & ours & (count == moldudp64.END_OF_SESSION)),
             self.stat_duplicates.eq(commit & ours & behind & ~joining & ~self.empty),
+            self.stat_overlaps.eq(commit & ours & behind & ~joining & advances),
             self.stat_foreign_session.eq(commit & ~ours),
             self.stat_unnumbered.eq(commit & unnumbered),
         ]

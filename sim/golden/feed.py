@@ -4,7 +4,8 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-__all__ = ["AdminRow", "DecodedMessage", "FeedModel", "OperationRow", "Packet", "split_packet"]
+__all__ = ["AdminRow", "DecodedMessage", "FeedModel", "OperationRow", "Packet", "RecordedRow",
+           "split_packet"]
 
 _END_OF_SESSION = 0xFFFF
 _HEADER_BYTES = 20
@@ -97,6 +98,15 @@ class AdminRow:
     market: int | None = None
 
 
+@dataclass(frozen=True)
+class RecordedRow:
+    """A message that is recorded as it came."""
+
+    sequence: int
+    symbol_index: int | None
+    content: bytes
+
+
 #: Lengths of the messages, typed from the fact sheet's summary.
 _LENGTHS = {
     "S": 12, "R": 39, "H": 25, "Y": 20, "L": 26, "V": 35, "W": 12, "K": 28, "J": 35, "h": 21,
@@ -121,11 +131,15 @@ class FeedModel:
         Symbol index by stock name; its locate is learnt from the directory.
     locates : dict of int to int
         Symbol index by stock locate.
+    record_types : str
+        Types of messages to record: those of watched symbols and of the whole market.
+    record_all : bool
+        Also those of other symbols.
     next_sequence : int
         Number expected next.
     counts : dict of str to int
         How often each thing happened.
-    messages, operations, admin : list
+    messages, operations, admin, recorded : list
         What came out, in order.
     """
 
@@ -134,11 +148,14 @@ class FeedModel:
     lenient: bool = False
     stocks: dict[str, int] = field(default_factory=dict[str, int])
     locates: dict[int, int] = field(default_factory=dict[int, int])
+    record_types: str = ""
+    record_all: bool = False
     next_sequence: int = 1
     counts: dict[str, int] = field(default_factory=dict[str, int])
     messages: list[DecodedMessage] = field(default_factory=list[DecodedMessage])
     operations: list[OperationRow] = field(default_factory=list[OperationRow])
     admin: list[AdminRow] = field(default_factory=list[AdminRow])
+    recorded: list[RecordedRow] = field(default_factory=list[RecordedRow])
     _started: bool = False
 
     def count(self, name: str, amount: int = 1) -> None:
@@ -188,6 +205,8 @@ class FeedModel:
             expected = packet.sequence
         elif packet.sequence < expected and number:
             self.count("duplicates")
+            if packet.sequence + number > expected:
+                self.count("overlaps")
         self.next_sequence = max(expected, packet.sequence + number)
         for place, content in enumerate(packet.messages):
             message = DecodedMessage(packet.sequence + place, packet.sequence + place >= expected,
@@ -196,6 +215,8 @@ class FeedModel:
             self.count("messages")
             if message.accept:
                 self._decode(message)
+            else:
+                self.count("duplicate_messages")
 
     def _decode(self, message: DecodedMessage) -> None:
         content = message.content
@@ -209,6 +230,9 @@ class FeedModel:
         (locate,) = struct.unpack_from(">H", content, 1)
         timestamp = int.from_bytes(content[5:11], "big")
         symbol = self.locates.get(locate)
+        if kind in self.record_types and (symbol is not None or kind in "SVW" or self.record_all):
+            self.count("recorded")
+            self.recorded.append(RecordedRow(message.sequence, symbol, content))
         if kind in "AFECXDU":
             if symbol is None:
                 self.count("unwatched")

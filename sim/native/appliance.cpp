@@ -43,6 +43,7 @@ struct Simulation {
     Receiver receivers[kLines];
     std::vector<uint8_t> events;
     std::vector<uint64_t> event_cycles;
+    std::vector<uint8_t> record_words;  // of a record that is not complete yet
     bool events_ready = true;
     uint64_t time_ns = 0;
     bool time_hold = false;
@@ -77,6 +78,9 @@ struct Simulation {
 #ifdef HAS_EVENTS
         top->events_ready = events_ready;
 #endif
+#ifdef HAS_WORDS
+        top->words_ready = events_ready;
+#endif
 #ifdef HAS_TIME
         top->time_ns = time_ns;
 #endif
@@ -108,6 +112,18 @@ struct Simulation {
             event_cycles.push_back(cycle);
         }
 #endif
+#ifdef HAS_WORDS
+        if (__builtin_expect(top->words_valid && events_ready, 0)) {
+            const uint64_t word = top->words_payload;
+            auto *bytes = reinterpret_cast<const uint8_t *>(&word);
+            record_words.insert(record_words.end(), bytes, bytes + sizeof word);
+            if (top->words_last) {
+                events.insert(events.end(), record_words.begin(), record_words.end());
+                event_cycles.push_back(cycle);
+                record_words.clear();
+            }
+        }
+#endif
     }
 
     void log_frame(uint64_t at_ns, bool out, const uint8_t *frame, uint32_t length) {
@@ -132,6 +148,9 @@ struct Simulation {
             if (!receiver.idle()) return false;
 #ifdef HAS_EVENTS
         if (top->events_valid && events_ready) return false;
+#endif
+#ifdef HAS_WORDS
+        if (top->words_valid && events_ready) return false;
 #endif
 #ifdef HAS_IDLE
         return top->idle;

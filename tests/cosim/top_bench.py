@@ -59,6 +59,7 @@ class Pins:
             getattr(dut, f"{port}_rx_data").value = 0x0707070707070707
             getattr(dut, f"{port}_rx_control").value = 0xFF
         dut.events_ready.value = 1
+        dut.words_ready.value = 1
 
     async def start(self):
         """Start the clocks and reset."""

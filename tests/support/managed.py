@@ -11,7 +11,7 @@ from math import ceil
 from types import TracebackType
 from typing import Any, Self
 
-from proto.events import EVENT_BYTES, EVENTS, HEADER, EventKind
+from proto.events import EVENT_BYTES, EVENTS, HEADER, EventKind, Sequence
 from proto.wire import ethernet
 from proto.wire import management as wire
 from proto.wire.management import Code, Kind
@@ -196,7 +196,7 @@ class Managed:
                 continue    # sent again
             self._next_record = int(head["sequence"]) + place + 1
             header = HEADER.decode_from(record)
-            if header["kind"] != EventKind.TOP_OF_BOOK:
+            if EventKind(int(header["kind"])).sequence is Sequence.ORDERS:
                 self.numbers.append(int(header["event_sequence"]))
             if header["kind"] == EventKind.STATE:
                 self.states.append(dict(EVENTS[EventKind.STATE].decode(record)))

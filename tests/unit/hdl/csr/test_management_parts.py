@@ -122,6 +122,46 @@ def test_records_are_taken_and_offered_after_fixed_times():
     run(dut, bench)
 
 
+def test_records_of_both_kinds_take_turns_and_stay_whole():
+    dut = EventWindow(8)
+    whole = sum((0xE0 + part) << 64 * part for part in range(8))
+
+    async def supply(ctx):
+        sent = 0
+        while True:
+            number, part = divmod(sent, 8)
+            ctx.set(dut.words.payload, {"data": number << 8 | part, "last": part == 7})
+            ctx.set(dut.words.valid, 1)
+            *_, ready = await ctx.tick().sample(dut.words.ready)
+            sent += ready
+
+    async def bench(ctx):
+        await ctx.tick().repeat(4)
+        ctx.set(dut.credit, 100)
+        ctx.set(dut.open, 1)
+        await ctx.tick()
+        ctx.set(dut.open, 0)
+        ctx.set(dut.events.payload, whole)
+        ctx.set(dut.events.valid, 1)
+        await ctx.tick().repeat(40)
+        ctx.set(dut.events.valid, 0)        # from now on only the others
+        await ctx.tick().until(dut.count == 8)
+        ctx.set(dut.enable, 1)
+        found = []
+        for place in range(64):
+            ctx.set(dut.index, place)
+            await ctx.tick()
+            found.append(ctx.get(dut.word))
+        records = [found[place:place + 8] for place in range(0, 64, 8)]
+        events = [0xE0 + part for part in range(8)]
+        assert records[1] == events
+        assert records.count(events) == 2
+        assert [record for record in records if record != events] == [
+            [number << 8 | part for part in range(8)] for number in range(6)]
+
+    run(dut, bench, background=[supply])
+
+
 def test_an_arp_reply_and_a_short_datagram_start_when_their_head_has_settled():
     dut = ManagementTransmitter()
 

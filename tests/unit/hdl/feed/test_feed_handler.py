@@ -7,6 +7,8 @@ import pytest
 from hdl.feed.feed_handler import FeedHandler
 from hdl.profile import PROFILES
 from hdl.records import AdminKind, OperationKind, Side
+from proto.events import HEADER
+from proto.feed_records import FeedMessageReader
 from proto.wire import itch50
 from sim.captures import Capture
 from sim.golden.feed import FeedModel
@@ -15,15 +17,19 @@ from tests.support.streams import always, run, stalls
 from tests.unit.hdl.feed.frames import BEAT, OFFSETS, Frame, drive_frames, packet
 
 PROFILE = PROFILES["sim"]
-PULSES = ("packets", "messages", "heartbeats", "gaps", "duplicates", "foreign_session",
-          "malformed", "operations", "admin", "unwatched", "unknown_type", "bad_length")
+ALL_TYPES = "".join(map(chr, itch50.MESSAGES))
+PULSES = ("packets", "messages", "heartbeats", "gaps", "duplicates", "overlaps",
+          "duplicate_messages", "foreign_session", "recorded", "malformed", "operations", "admin",
+          "unwatched", "unknown_type", "bad_length")
 
 
 class Watch:
     """Takes operations, with their contexts, and news off a feed handler."""
 
-    def __init__(self, dut, go=always, *, rests=False):
-        self.dut, self.go = dut, go
+    def __init__(self, dut, go=always, *, rests=False, take_words=always):
+        self.dut, self.go, self.take_words = dut, go, take_words
+        self.words = []
+        self.dropped = 0
         self.rests = rests  # a cycle after an operation, three after a replacement
         self.rest = 0
         self.operations = []
@@ -42,11 +48,18 @@ class Watch:
             ready = self.go() and not self.rest
             self.rest = max(0, self.rest - 1)
             ctx.set(dut.operations.ready, ready)
+            take_word = self.take_words()
+            ctx.set(dut.words.ready, take_word)
             _, _, valid, operation, ahead, news, admin, stale, symbols, context, *pulses = \
                 await ctx.tick().sample(
                     dut.operations.valid, dut.operations.payload, dut.ahead, dut.admin.valid,
-                    dut.admin.payload, dut.stream_stale, dut.stale_symbols, dut.context, *stats)
+                    dut.admin.payload, dut.stream_stale, dut.stale_symbols, dut.context, *stats,
+                    dut.stat_dropped, dut.words.valid, dut.words.payload)
+            *pulses, dropped, has_word, word = pulses
             self.counts.update(dict(zip(PULSES, pulses, strict=True)))
+            self.dropped += dropped
+            if has_word and take_word:
+                self.words.append((word.data, word.last))
             if due and due[0] == self.cycle:
                 due.pop(0)
                 self.contexts.append(context)
@@ -76,10 +89,11 @@ class Watch:
 
 
 def simulate(frames, *, stocks=None, locates=None, go_in=always, go_out=always, log=None,
-             gap_cycles=0, drain=60, enable=1, rests=False):
+             gap_cycles=0, drain=60, enable=1, rests=False, record_types="", record_all=0,
+             wait=1, take_words=always, profile=PROFILE):
     """Return what came out; `stocks` and `locates` give symbol indexes."""
-    dut = FeedHandler(PROFILE)
-    watch = Watch(dut, go_out, rests=rests)
+    dut = FeedHandler(profile)
+    watch = Watch(dut, go_out, rests=rests, take_words=take_words)
 
     async def configure(ctx, index, stock, locate, valid):
         for name, value in (("index", index), ("stock", stock), ("locate", locate),
@@ -93,6 +107,10 @@ def simulate(frames, *, stocks=None, locates=None, go_in=always, go_out=always, 
         ctx.set(dut.cfg_enable, enable)
         ctx.set(dut.cfg_session_learn, 1)
         ctx.set(dut.cfg_sequence_learn, 1)
+        ctx.set(dut.cfg_wait, wait)
+        ctx.set(dut.cfg_record_all, record_all)
+        ctx.set(dut.cfg_record, sum(1 << bit for bit, kind in enumerate(ALL_TYPES)
+                                    if kind in record_types))
         for stock, index in (stocks or {}).items():
             await configure(ctx, index, int.from_bytes(stock.encode().ljust(8), "big"), 0, 0)
         for locate, index in (locates or {}).items():
@@ -105,8 +123,9 @@ def simulate(frames, *, stocks=None, locates=None, go_in=always, go_out=always, 
     return watch
 
 
-def golden(frames, *, stocks=None, locates=None):
-    model = FeedModel(sequence_learn=True, stocks=dict(stocks or {}), locates=dict(locates or {}))
+def golden(frames, *, stocks=None, locates=None, record_types="", record_all=False):
+    model = FeedModel(sequence_learn=True, stocks=dict(stocks or {}), locates=dict(locates or {}),
+                      record_types=record_types, record_all=bool(record_all))
     model.packets(frame.payload for frame in frames if frame.accepted)
     return model
 
@@ -129,6 +148,9 @@ def compare(watch, model):
         assert context.timestamp_ns == want.timestamp_ns
         assert context.locate == want.locate
         assert context.message_type == ord(want.message_type)
+    if not watch.dropped:
+        assert [(row.feed_sequence, row.symbol_index, row.content) for row in recorded(watch)] == [
+            (row.sequence, row.symbol_index, row.content) for row in model.recorded]
     # The directory is searched meanwhile, so its news come later than those behind it.
     for directory in (False, True):
         got = [news for news in watch.admin if (news.kind == AdminKind.DIRECTORY) == directory]
@@ -139,6 +161,27 @@ def compare(watch, model):
             assert row.symbol_index is None or news.symbol_index == row.symbol_index
             assert row.code is None or news.code == row.code
             assert row.market is None or news.market == row.market
+
+
+def records(watch):
+    """Return the records made of words."""
+    assert len(watch.words) % 8 == 0
+    assert all(last == (place % 8 == 7) for place, (_, last) in enumerate(watch.words))
+    stream = b"".join(word.to_bytes(8, "little") for word, _ in watch.words)
+    return [stream[place:place + 64] for place in range(0, len(stream), 64)]
+
+
+def recorded(watch):
+    """Return the messages in the records, whose numbers have no step."""
+    reader, found = FeedMessageReader(), []
+    for number, record in enumerate(records(watch)):
+        header = HEADER.decode_from(record)
+        assert header["schema_version"] == 1
+        assert watch.dropped or header["event_sequence"] == number
+        message = reader.take(header["kind"], record)
+        if message is not None:
+            found.append(message)
+    return found
 
 
 def wrapped(messages, rng, *, sequence=1, largest=38):
@@ -190,6 +233,99 @@ def test_random_messages_under_random_stalls(seed):
     assert model.counts["unknown_type"] > 2
     compare(watch, model)
     assert watch.stale >= max(model.counts["bad_length"], model.counts["gaps"])
+
+
+@pytest.mark.parametrize(("seed", "go_in", "go_out", "take_words"), [
+    (10, always, always, always), (11, stalls(11, 0.4), always, stalls(12, 0.2)),
+    (13, always, stalls(13, 0.5), stalls(14, 0.9)),
+])
+@pytest.mark.parametrize("profile", ["sim", "bench"])
+def test_every_type_is_recorded_byte_for_byte(seed, go_in, go_out, take_words, profile):
+    rng = random.Random(seed)
+    profile = PROFILES[profile]
+    locates = {rng.randrange(1, 65536): index for index in range(profile.symbols)}
+    messages = [random_message(rng, tuple(locates)) for _ in range(300)]
+    frames = wrapped(messages, rng, largest=30)
+    types = ALL_TYPES if seed % 2 else "".join(rng.sample(ALL_TYPES, 12))
+    rule = {"record_types": types, "record_all": seed % 3 == 0}
+    watch = simulate(frames, locates=locates, go_in=go_in, go_out=go_out, drain=2000, **rule,
+                     take_words=take_words, profile=profile)
+    model = golden(frames, locates=locates, **rule)
+    assert model.counts["recorded"] > 50
+    assert watch.dropped == 0
+    compare(watch, model)
+
+
+def test_a_message_without_room_is_dropped_and_counted_and_none_waits_for_it():
+    rng = random.Random(1)
+    messages = [order_message(kind, 5, rng) for kind in "IPHD" * 20]
+    frames = wrapped(messages, rng)
+    log = []
+    watch = simulate(frames, locates={5: 3}, record_types="IPHD", wait=0, log=log, drain=900,
+                     take_words=stalls(1, 0.8), profile=PROFILES["bench"])
+    model = golden(frames, locates={5: 3}, record_types="IPHD")
+    assert len(watch.operations) == 20
+    assert watch.dropped > 10
+    assert watch.counts["recorded"] == len(recorded(watch)) == len(messages) - watch.dropped
+    wanted = {(row.sequence, row.content) for row in model.recorded}
+    assert {(row.feed_sequence, row.content) for row in recorded(watch)} < wanted
+    # Each one that was dropped used up a number, and so did each rest of a message.
+    numbers = [HEADER.decode_from(record)["event_sequence"] for record in records(watch)]
+    assert numbers == sorted(set(numbers))
+    assert numbers[-1] <= len(records(watch)) - 1 + watch.dropped
+    waited = sum(not ready for _, beat, ready in log if beat is not None)
+    assert waited <= 2 * watch.counts["recorded"] + watch.dropped
+
+
+def test_a_record_follows_its_message_in_three_cycles():
+    """One for the decoder, two for the recorder, as the message's end is in an upper half."""
+    rng = random.Random(1)
+    found = set()
+    for size in range(20, 28):
+        message = order_message("H", 5, rng)
+        frame = Frame(packet(1, [bytes(size), message]), OFFSETS[0])
+        dut = FeedHandler(PROFILE)
+        seen = []
+
+        async def bench(ctx, dut=dut, seen=seen):
+            cycle, ended = 0, None
+            while not seen:
+                _, _, taken, window, valid = await ctx.tick().sample(
+                    dut._recorder.taken, dut._recorder.window, dut.words.valid)
+                if taken and window.last and window.sequence == 2:
+                    ended = cycle
+                if valid and ended is not None:
+                    seen.append(cycle - ended)
+                cycle += 1
+
+        async def main(ctx, dut=dut, frame=frame):
+            for name in ("cfg_enable", "cfg_session_learn", "cfg_sequence_learn", "cfg_record_all"):
+                ctx.set(getattr(dut, name), 1)
+            ctx.set(dut.cfg_record, (1 << len(ALL_TYPES)) - 1)
+            await drive_frames(ctx, dut, [frame], go=always)
+            await ctx.tick().repeat(20)
+
+        run(dut, main, background=[bench])
+        found |= set(seen)
+    assert found == {3}
+
+
+@pytest.mark.parametrize("kind", ALL_TYPES)
+def test_a_wrong_length_of_any_type_is_counted_and_contained(kind):
+    rng = random.Random(ord(kind))
+    right = order_message(kind, 5, rng)
+    messages = []
+    for length in (0, 1, 10, 11, 12, len(right) - 1, len(right) + 1, len(right) + 8, 63, 64, 200):
+        if length != len(right):
+            messages.append((right + rng.randbytes(200))[:length])
+        messages.append(order_message("D", 5, rng))     # must be acted on, whatever came before
+        messages.append(right)
+    frames = wrapped(messages, rng, largest=9)
+    watch = simulate(frames, locates={5: 3}, record_types=ALL_TYPES, drain=300)
+    model = golden(frames, locates={5: 3}, record_types=ALL_TYPES)
+    assert model.counts["bad_length"] == 9 + (len(right) not in (10, 11, 12, 63, 64, 200))
+    compare(watch, model)
+    assert watch.stale == model.counts["bad_length"]
 
 
 @pytest.mark.parametrize("file", ["20191230-0930-open-1000", "20191230-ten-of-each-book-type"])

@@ -9,8 +9,8 @@ from sim.golden.feed import FeedModel, split_packet
 from tests.support.streams import always, run, stalls
 from tests.unit.hdl.feed.frames import OFFSETS, SESSION, Frame, block_lengths, drive_frames, packet
 
-PULSES = ("packets", "messages", "heartbeats", "end_of_session", "gaps", "duplicates",
-          "foreign_session", "unnumbered", "malformed")
+PULSES = ("packets", "messages", "heartbeats", "end_of_session", "gaps", "duplicates", "overlaps",
+          "duplicate_messages", "foreign_session", "unnumbered", "malformed")
 
 
 class Watch:
@@ -66,7 +66,7 @@ class Watch:
 
 
 def simulate(frames, *, go_in=always, go_out=always, drain=40, seed=1, log=None, setup=None,
-             gap_cycles=0):
+             gap_cycles=0, beside=None):
     dut = MessageFramer()
     watch = Watch(dut, go_out)
 
@@ -80,7 +80,10 @@ def simulate(frames, *, go_in=always, go_out=always, drain=40, seed=1, log=None,
         await drive_frames(ctx, dut, frames, go=go_in, seed=seed, log=log, gap_cycles=gap_cycles)
         await ctx.tick().repeat(drain)
 
-    run(dut, bench, background=[watch.bench])
+    async def follow(ctx):
+        await beside(ctx, dut)
+
+    run(dut, bench, background=[watch.bench] + [follow] * (beside is not None))
     return watch
 
 
@@ -94,8 +97,9 @@ def expect(watch, frames, *, lenient=False):
     for have, need in zip(watch.messages, want, strict=True):
         assert have[1:] == need[1:]
         assert not need[1] or have[0] == need[0]  # no number is told of a foreign message
-    for name in ("packets", "heartbeats", "end_of_session", "gaps", "gap_messages", "duplicates",
-                 "foreign_session", "unnumbered", "malformed"):
+    for name in ("packets", "messages", "heartbeats", "end_of_session", "gaps", "gap_messages",
+                 "duplicates", "overlaps", "duplicate_messages", "foreign_session", "unnumbered",
+                 "malformed"):
         assert watch.counts[name] == model.counts.get(name, 0), name
     return model
 
@@ -167,10 +171,61 @@ def test_random_packets_under_random_stalls(seed):
                      (stalls(seed, 0.8), stalls(seed + 9, 0.7))][seed % 4]
     watch = simulate(frames, go_in=go_in, go_out=go_out, seed=seed, drain=400)
     model = expect(watch, frames)
-    assert watch.counts["messages"] >= model.counts["messages"]
     assert len(watch.settled) == len(frames)
     # Several causes in one packet may merge into one pulse, none goes unnoticed.
     assert watch.stale >= max(model.counts.get("gaps", 0), model.counts.get("malformed", 0))
+
+
+def test_overlap_heartbeats_end_and_change_of_session():
+    """The table of states of protocols/moldudp64.md, row by row."""
+    rng = random.Random(1)
+
+    def some(number):
+        return block_lengths([rng.randrange(12, 50) for _ in range(number)], rng)
+
+    other = b"NEXT DAY  "
+    story = [
+        # packet, accepted messages, next number expected
+        (packet(1, some(3)), [True] * 3, 4),
+        (packet(4, []), [], 4),                                     # heartbeat, nothing missing
+        (packet(2, some(4)), [False] * 2 + [True] * 2, 6),          # two old ones, two new ones
+        (packet(1, some(4)), [False] * 4, 6),                       # all old, by number
+        (packet(5, some(1)), [False], 6),
+        (packet(9, []), [], 9),                                     # heartbeat: three are missing
+        (packet(7, some(2)), [False] * 2, 9),                       # too late
+        (packet(3, []), [], 9),                                     # heartbeat of the past
+        (packet(1, some(2), session=other), [False] * 2, 9),        # another session
+        (packet(77, [], session=other), [], 9),
+        (packet(77, [], session=other, count=0xFFFF), [], 9),
+        (packet(9, some(2)), [True] * 2, 11),                       # the session goes on
+        (packet(11, [], count=0xFFFF), [], 11),                     # its end
+        (packet(12, [], count=0xFFFF), [], 12),                     # told again: one is missing
+        (packet(11, some(2)), [False, True], 13),                   # after the end
+    ]
+    frames = [Frame(payload, rng.choice(OFFSETS)) for payload, *_ in story]
+    seen = []
+
+    async def follow(ctx, dut):
+        while True:
+            _, _, settled, number = await ctx.tick().sample(dut.frame_settled, dut.next_sequence)
+            if settled:
+                # The number is committed some cycles later at most.
+                for _ in range(6):
+                    *_, number = await ctx.tick().sample(dut.next_sequence)
+                seen.append(number)
+
+    watch = simulate(frames, gap_cycles=12, beside=follow)
+    expect(watch, frames)
+    assert [accept for _, accept, _ in watch.messages] == [
+        accept for _, accepts, _ in story for accept in accepts]
+    assert seen == [number for *_, number in story]
+    counts = {name: watch.counts[name] for name in (
+        "packets", "messages", "heartbeats", "end_of_session", "gaps", "gap_messages",
+        "duplicates", "overlaps", "duplicate_messages", "foreign_session", "malformed")}
+    assert counts == {
+        "packets": 12, "messages": 18, "heartbeats": 3, "end_of_session": 2, "gaps": 2,
+        "gap_messages": 4, "duplicates": 5, "overlaps": 2, "duplicate_messages": 10,
+        "foreign_session": 3, "malformed": 0}
 
 
 def test_start_cycles_and_settling_follow_the_frame():
