@@ -5,10 +5,17 @@ from dataclasses import dataclass
 
 from control.errors import wrong_field
 from control.units import format_ipv4, parse_ipv4
+from proto.feed_records import RECORDED_MESSAGES
+from proto.registers import register_map
 
 __all__ = ["FeedSettings"]
 
 _SESSION = 10
+_RECORD = register_map(symbols=1)["feed.record"].register
+_ALL_SYMBOLS = _RECORD.field("all_symbols")
+
+#: Messages that can be recorded, and their bits.
+_RECORDABLE = {field.name: field.mask for field in _RECORD.fields if field is not _ALL_SYMBOLS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +36,10 @@ class FeedSettings:
         Messages act before the frame's FCS has proved good.
     timeout_ns : int
         Longest silence before no order leaves; 0 never lets one leave.
+    recorded_messages : tuple of str
+        Types of messages that become event records, as docs/messages.md names them.
+    record_all_symbols : bool
+        Not only those of watched symbols and of the whole market.
     """
 
     enable: bool
@@ -38,6 +49,15 @@ class FeedSettings:
     next_sequence: int = 1
     cut_through: bool = False
     timeout_ns: int = 15_000_000_000
+    recorded_messages: tuple[str, ...] = tuple(message.name for message in RECORDED_MESSAGES)
+    record_all_symbols: bool = False
+
+    def __post_init__(self) -> None:
+        """Bring the types of messages in the order of the exchange's specification, each once."""
+        places = {name: place for place, name in enumerate(_RECORDABLE)}
+        ordered = sorted(set(self.recorded_messages),
+                         key=lambda name: (places.get(name, len(places)), name))
+        object.__setattr__(self, "recorded_messages", tuple(ordered))
 
     def registers(self) -> dict[str, int]:
         """Return the registers by their names in the map, ``feed.enable`` last.
@@ -55,6 +75,9 @@ class FeedSettings:
             raise wrong_field("next_sequence", "0 to 2**64 - 1", self.next_sequence)
         if not 0 <= self.timeout_ns < 2**40:
             raise wrong_field("timeout_ns", "0 to 2**40 - 1", self.timeout_ns)
+        for name in self.recorded_messages:
+            if name not in _RECORDABLE:
+                raise wrong_field("recorded_messages", f"some of {', '.join(_RECORDABLE)}", name)
         session = self.session.encode("ascii").ljust(_SESSION)
         sequence = self.next_sequence or 1
         return {
@@ -71,6 +94,8 @@ class FeedSettings:
             "feed.load_sequence": 1,
             "feed.timeout_lo": self.timeout_ns & 0xFFFFFFFF,
             "feed.timeout_hi": self.timeout_ns >> 32,
+            "feed.record": (sum(_RECORDABLE[name] for name in self.recorded_messages)
+                            | (_ALL_SYMBOLS.mask if self.record_all_symbols else 0)),
             "feed.enable": int(self.enable),
         }
 
@@ -88,4 +113,7 @@ class FeedSettings:
                      else session.rstrip(b"\0 ").decode("latin-1")),
             next_sequence=0 if registers["sequence_learn"] else sequence,
             cut_through=bool(fcs_mode & 1),
-            timeout_ns=registers["timeout_hi"] << 32 | registers["timeout_lo"])
+            timeout_ns=registers["timeout_hi"] << 32 | registers["timeout_lo"],
+            recorded_messages=tuple(name for name, mask in _RECORDABLE.items()
+                                    if registers["record"] & mask),
+            record_all_symbols=bool(registers["record"] & _ALL_SYMBOLS.mask))

@@ -254,6 +254,7 @@ class Replay:
     def _pass(self, appliance: Appliance, summary: Summary,
               go_on: Callable[[], bool]) -> Iterator[tuple[int, int, Rows]]:
         """Send the capture; yield messages sent, a key of the order, and rows in order."""
+        appliance.record_messages()     # only books are wanted
         appliance.configure_feed(self.input.address, next_sequence=self.found.first_sequence,
                                  strict=not self.lenient)
         self._let_wait(appliance, True)

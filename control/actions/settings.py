@@ -12,8 +12,9 @@ from control.strategy import DISABLED, Strategy
 from control.symbols import WatchedSymbol, name_of
 
 __all__ = [
-    "LimitsRow", "StrategyRow", "feed", "list_limits", "list_strategies", "revoke_limits",
-    "session_limits", "set_limits", "set_session_limits", "set_strategy", "update_feed",
+    "LimitsRow", "StrategyRow", "feed", "list_limits", "list_strategies", "reset_feed",
+    "revoke_limits", "session_limits", "set_limits", "set_session_limits", "set_strategy",
+    "update_feed",
 ]
 
 
@@ -168,5 +169,22 @@ async def update_feed(appliance: Appliance, make: Callable[[FeedSettings], FeedS
         registers = settings.registers()
         await appliance.refuse_if_armed("the feed")
         if apply:
-            await appliance.device.write_many({"feed.enable": 0, **registers})
+            await appliance.device.write("feed.enable", 0)
+            await appliance.device.write_many(registers)
     return settings
+
+
+async def reset_feed(appliance: Appliance, options: ChangeOptions) -> None:
+    """Forget every order, book, session and trading state, and begin again as the settings say.
+
+    Raises
+    ------
+    ControlError
+        ARMED.
+    """
+    async with appliance.change(options) as apply:
+        registers = (await feed(appliance)).registers()
+        await appliance.refuse_if_armed("the feed")
+        if apply:
+            await appliance.device.write_many({"feed.enable": 0, "control.feed_reset": 1})
+            await appliance.device.write_many(registers)

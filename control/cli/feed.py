@@ -39,10 +39,27 @@ def feed_set(
         help="Act before the frame's FCS has proved good.")] = None,
     timeout_ns: Annotated[int | None, typer.Option(
         min=0, max=2**40 - 1, help="Silence of the feed after which no order leaves.")] = None,
+    record: Annotated[list[str] | None, typer.Option(
+        help="Type of message that becomes an event record, such as noii; may be repeated. "
+             "\"none\" records none.")] = None,
+    record_all_symbols: Annotated[bool | None, typer.Option(
+        "--record-all-symbols/--record-watched-symbols",
+        help="Record also messages of symbols that are not watched.")] = None,
 ) -> None:
     """Change settings of the stream."""
     how.update(feed_service_pb2_grpc.FeedServiceStub, "UpdateFeed",
                feed_service_pb2.UpdateFeedRequest, {
                    "enable": enable, "group_ip": group, "udp_port": port, "session": session,
                    "next_sequence": next_sequence, "cut_through": cut_through,
-                   "timeout_ns": timeout_ns})
+                   "timeout_ns": timeout_ns, "record_all_symbols": record_all_symbols,
+                   "recorded_messages": [] if record == ["none"] else record or None})
+
+
+@feed.command("reset", help="Example: tickwire feed reset\n\nForget every order, book, session and "
+                            "trading state, and begin again as the settings say: after a gap, or "
+                            "for a new session.")
+@changing
+def feed_reset(how: Invocation) -> None:
+    """Begin again."""
+    how.send(feed_service_pb2_grpc.FeedServiceStub, "ResetFeed",
+             feed_service_pb2.ResetFeedRequest(change=how.change))

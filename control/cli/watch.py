@@ -125,9 +125,11 @@ def watch_events(
             if how.output is Output.JSON:
                 how.show(event)
             else:
-                fields = " ".join(f"{name}={value}"
-                                  for name, value in plain(event)["fields"].items())
-                environment.line(f"{event.kind} {event.symbol or '-'} {fields}")
+                values = plain(event)
+                fields = " ".join(f"{name}={value}" for name, value in
+                                  {**values["fields"], **values["texts"]}.items())
+                message = f"message={event.message} " if event.message else ""
+                environment.line(f"{event.kind} {event.symbol or '-'} {message}{fields}")
             seen += 1
             if seen == count:
                 return False

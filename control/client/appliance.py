@@ -141,6 +141,10 @@ class Appliance(Telemetry):
         request = update_request(feed_service_pb2.UpdateFeedRequest, settings, how)
         return Feed.of(self._change(_FEED, "UpdateFeed", request, how).feed)
 
+    def reset_feed(self, *, how: Changing = _PLAINLY) -> None:
+        """Forget every order, book, session and trading state, and begin again."""
+        self._change(_FEED, "ResetFeed", feed_service_pb2.ResetFeedRequest(change=how.message), how)
+
     # Limits, strategies, models.
 
     def limits(self) -> dict[str, Limits]:

@@ -83,7 +83,10 @@ def update_request(request: type[_M], values: Mapping[str, Any], how: Changing, 
     for name, value in {**key, **wanted}.items():
         field = cast(FieldDescriptor, settings.fields_by_name[name])
         try:
-            setattr(target, name, _value(field, value))
+            if field.is_repeated:
+                getattr(target, name).extend(value)
+            else:
+                setattr(target, name, _value(field, value))
         except (TypeError, ValueError) as error:
             raise wrong_field(name, f"what fits its type ({error})", value) from error
     return message

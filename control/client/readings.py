@@ -231,3 +231,5 @@ class Event(Value, message=telemetry_service_pb2.Event):
     fields: dict[str, int]
     record: bytes
     symbol: str
+    message: str
+    texts: dict[str, str]

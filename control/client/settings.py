@@ -38,6 +38,8 @@ class Feed(Value, message=feed_service_pb2.Feed):
     next_sequence: int
     cut_through: bool
     timeout_ns: int
+    recorded_messages: tuple[str, ...]
+    record_all_symbols: bool
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from tickwire.v1 import feed_service_pb2 as pb
 from tickwire.v1 import feed_service_pb2_grpc as pb_grpc
 
-from control.actions.settings import feed, update_feed
+from control.actions.settings import feed, reset_feed, update_feed
 from control.appliance import Appliance
 from control.feed import FeedSettings
 from control.service.requests import Context, merged, options
@@ -21,7 +21,9 @@ def _decode(message: pb.Feed) -> FeedSettings:
     return FeedSettings(
         enable=message.enable, group_ip=message.group_ip, udp_port=message.udp_port,
         session=message.session, next_sequence=message.next_sequence,
-        cut_through=message.cut_through, timeout_ns=message.timeout_ns)
+        cut_through=message.cut_through, timeout_ns=message.timeout_ns,
+        recorded_messages=tuple(message.recorded_messages),
+        record_all_symbols=message.record_all_symbols)
 
 
 class FeedServicer(pb_grpc.FeedServiceServicer):
@@ -43,3 +45,8 @@ class FeedServicer(pb_grpc.FeedServiceServicer):
             options(request.change, context))
         return pb.UpdateFeedResponse(feed=_encode(settings),
                                      revision=self._appliance.revision.number)
+
+    async def ResetFeed(self, request: pb.ResetFeedRequest,
+                        context: Context) -> pb.ResetFeedResponse:
+        await reset_feed(self._appliance, options(request.change, context))
+        return pb.ResetFeedResponse(revision=self._appliance.revision.number)

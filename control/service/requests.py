@@ -47,7 +47,11 @@ def merged(present: _M, wanted: _M, paths: Iterable[str]) -> _M:
     for path in paths:
         if path not in names:
             raise wrong_field("update_mask", f"some of {', '.join(names)}", path)
-        setattr(result, path, getattr(wanted, path))
+        if wanted.DESCRIPTOR.fields_by_name[path].is_repeated:
+            result.ClearField(path)
+            getattr(result, path).extend(getattr(wanted, path))
+        else:
+            setattr(result, path, getattr(wanted, path))
     return result
 
 

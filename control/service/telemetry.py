@@ -9,7 +9,7 @@ from tickwire.v1 import telemetry_service_pb2_grpc as pb_grpc
 from control.actions import readings
 from control.appliance import Appliance
 from control.books import Level
-from control.broker import RECENT_RECORDS, DecodedEvent, decode_event
+from control.broker import RECENT_RECORDS, DecodedEvent, EventDecoder
 from control.errors import wrong_field
 from control.latency import percentiles
 from control.orders import MOST_FILLS, LoggedFill, LoggedOrder
@@ -112,7 +112,8 @@ class TelemetryServicer(pb_grpc.TelemetryServiceServicer):
             past = list(broker.recent)[len(broker.recent) - request.past:] if request.past else []
             yield pb.WatchEventsResponse(sequence=0)
             sequence = 0
-            async for answer in self._answers(request, 0, past):
+            decoder = EventDecoder()
+            async for answer in self._answers(request, decoder, 0, past):
                 sequence += 1
                 answer.sequence = sequence
                 yield answer
@@ -120,16 +121,16 @@ class TelemetryServicer(pb_grpc.TelemetryServiceServicer):
                 sequence += 1
                 yield pb.WatchEventsResponse(sequence=sequence, present=True)
             async for dropped, records in subscription.batches():
-                async for answer in self._answers(request, dropped, records):
+                async for answer in self._answers(request, decoder, dropped, records):
                     sequence += 1
                     answer.sequence = sequence
                     yield answer
 
-    async def _answers(self, request: pb.WatchEventsRequest, dropped: int,
+    async def _answers(self, request: pb.WatchEventsRequest, decoder: EventDecoder, dropped: int,
                        records: Sequence[bytes]) -> AsyncIterator[pb.WatchEventsResponse]:
         """Return records in answers of a size that can be sent."""
         names = await self._names()
-        events = [event for event in map(decode_event, records)
+        events = [event for record in records for event in decoder.decode(record)
                   if not request.kinds or event.kind in request.kinds]
         for start in range(0, max(len(events), bool(dropped)), _MOST_EVENTS):
             yield pb.WatchEventsResponse(
@@ -162,4 +163,5 @@ def _encode_level(level: Level) -> pb.BookLevel:
 def _encode_event(event: DecodedEvent, names: dict[int, str]) -> pb.Event:
     index = event.symbol_index
     return pb.Event(kind=event.kind, fields=event.fields, record=event.record,
-                    symbol="" if index is None else names.get(index, ""))
+                    symbol="" if index is None else names.get(index, ""),
+                    message=event.message, texts=event.texts)

@@ -256,6 +256,39 @@ def test_feed_settings_that_are_not_given_stay(plant):
     assert words["feed.sequence_learn"] == 1
 
 
+def test_the_feed_is_disabled_while_it_is_changed_or_reset(plant):
+    def writes():
+        found = [(name, value) for name, value in plant.registers.writes
+                 if name in ("feed.enable", "feed.udp_port", "control.feed_reset",
+                             "feed.load_sequence")]
+        plant.registers.writes.clear()
+        return found
+
+    plant.json("feed", "set", "--group", "239.0.0.1", "--port", "5", "--enable")
+    changed = [("feed.enable", 0), ("feed.udp_port", 5), ("feed.load_sequence", 1),
+               ("feed.enable", 1)]
+    assert writes() == changed
+    plant.json("feed", "reset")
+    assert writes() == [changed[0], ("control.feed_reset", 1), *changed[1:]]
+    plant.json("feed", "reset", "--dry-run")
+    assert writes() == []
+
+
+def test_messages_to_record_are_set_by_name(plant):
+    present = plant.json("feed", "show")["feed"]
+    assert "noii" in present["recorded_messages"]
+    assert "add_order" not in present["recorded_messages"]
+    changed = plant.json("feed", "set", "--record", "add_order", "--record", "system_event",
+                         "--record-all-symbols")["feed"]
+    assert changed == {**present, "recorded_messages": ["system_event", "add_order"],
+                       "record_all_symbols": True}
+    assert plant.registers["feed.record"] == 1 << 31 | 1 << 10 | 1
+    assert plant.json("feed", "set", "--record", "none")["feed"]["recorded_messages"] == []
+    assert plant.registers["feed.record"] == 1 << 31
+    refused = plant.refused("feed", "set", "--record", "trades")[1]
+    assert "recorded_messages must be some of system_event" in refused and "trades" in refused
+
+
 def test_session_is_set_up_and_down(plant, model_file):
     make_ready(plant, model_file)
     shown = plant.json("session", "show")

@@ -71,6 +71,10 @@ def test_everything_is_set_and_read_back(appliance, plant, tmp_path):
     assert (strategy.price_reference, strategy.time_in_force) == ("near", "day")
     feed = appliance.update_feed(group_ip="233.54.12.111", udp_port=26477, enable=True)
     assert appliance.feed() == feed
+    recorded = appliance.update_feed(recorded_messages=("trade",))
+    assert recorded.recorded_messages == ("trade",) and recorded.group_ip == feed.group_ip
+    appliance.reset_feed()
+    assert appliance.feed() == recorded
     session = appliance.update_session(
         local_mac="02:00:00:00:00:02", local_ip="10.0.0.2", local_port=40000, peer_ip="10.0.0.1",
         peer_port=9000, username="TICK", password="SECRET")

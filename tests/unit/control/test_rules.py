@@ -105,7 +105,8 @@ def test_settings_survive_their_registers():
     assert Strategy.from_registers(strategy.registers()) == strategy
     assert Strategy.from_registers(DISABLED.registers()) == DISABLED
     feed = FeedSettings(enable=True, group_ip="239.0.0.1", udp_port=5, session="ABC",
-                        next_sequence=2**33, cut_through=True, timeout_ns=2**39)
+                        next_sequence=2**33, cut_through=True, timeout_ns=2**39,
+                        recorded_messages=("trade", "noii"), record_all_symbols=True)
     registers = feed.registers()
     assert FeedSettings.from_registers(
         {name.removeprefix("feed."): value for name, value in registers.items()},
