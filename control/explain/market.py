@@ -7,13 +7,14 @@ here builds a book.
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from control.broker import DecodedEvent
 from control.explain.history import LineFrame
 from proto.events import BookState, EventKind
 from proto.wire import itch50, moldudp64
+from proto.wire.itch50 import EventCode, TradingState
 from proto.wire.message import Message, Value
 
 __all__ = ["FeedMessage", "Market", "Touch"]
@@ -23,6 +24,8 @@ _BOOK_CHANGES = frozenset(message.type for message in (
     itch50.ADD_ORDER, itch50.ADD_ORDER_MPID, itch50.ORDER_EXECUTED,
     itch50.ORDER_EXECUTED_WITH_PRICE, itch50.ORDER_CANCEL, itch50.ORDER_DELETE,
     itch50.ORDER_REPLACE))
+#: Messages that change whether a symbol may be traded; they make no record of a touch.
+_STATE_CHANGES = frozenset((itch50.STOCK_TRADING_ACTION.type, itch50.SYSTEM_EVENT.type))
 _SPOILT = BookState.STALE | BookState.INCOMPLETE
 
 
@@ -124,6 +127,18 @@ class Touch:
         return (self.fields["bid_price"] + self.fields["ask_price"]) // 2
 
 
+def _after(state: BookState, message: FeedMessage, locate: int | None) -> BookState:
+    """Return the state of a symbol after a message that changes states."""
+    fields = message.fields
+    if message.body[:1] == itch50.SYSTEM_EVENT.type:
+        opened = fields["event_code"] == EventCode.START_OF_MARKET_HOURS
+        return state & ~BookState.CLOSED if opened else state | BookState.CLOSED
+    if message.locate != locate:
+        return state
+    trades = fields["trading_state"] == TradingState.TRADING
+    return state & ~BookState.HALTED if trades else state | BookState.HALTED
+
+
 class Market:
     """Messages and touches of a run.
 
@@ -148,6 +163,7 @@ class Market:
         self._by_frame: dict[int, list[FeedMessage]] = {}
         self._starts: list[int] = []
         self._by_locate: dict[int, list[FeedMessage]] = defaultdict(list)
+        self._states: list[FeedMessage] = []
         self._touches: dict[int, list[Touch]] = defaultdict(list)
         self._locates: dict[int, int] = {}
         for frame in frames:
@@ -188,6 +204,8 @@ class Market:
         for message in found:
             if message.sequence not in self.messages:
                 self.messages[message.sequence] = message
+                if message.body[:1] in _STATE_CHANGES and message.layout is not None:
+                    self._states.append(message)
                 if message.changes_book and message.locate is not None:
                     self._by_locate[message.locate].append(message)
 
@@ -207,10 +225,25 @@ class Market:
         return next((index for index, other in self._locates.items() if other == locate), None)
 
     def touch(self, symbol_index: int, sequence: int) -> Touch | None:
-        """Return the best bid and offer of a symbol after a message, None if there was none."""
+        """Return the best bid and offer of a symbol after a message, None if there was none.
+
+        Its state is that of the record, brought up to the message: a halt and the start of market
+        hours change no book, and so make no record.
+        """
         touches = self._touches.get(symbol_index, [])
         place = bisect_right(touches, sequence, key=lambda touch: touch.fields["feed_sequence"])
-        return touches[place - 1] if place else None
+        if not place:
+            return None
+        touch = touches[place - 1]
+        state, locate = touch.state, self._locates.get(symbol_index)
+        first = bisect_right(self._states, touch.fields["feed_sequence"],
+                             key=lambda message: message.sequence)
+        for message in self._states[first:]:
+            if message.sequence > sequence:
+                break
+            state = _after(state, message, locate)
+        return touch if state == touch.state else replace(
+            touch, fields={**touch.fields, "state": int(state)})
 
     def book_messages(self, symbol_index: int) -> list[FeedMessage]:
         """Return the messages that are events of a symbol's book, oldest first."""
