@@ -74,11 +74,11 @@ def calibrate(seed: int = CALIBRATION_SEED, duration_ns: int = CALIBRATION_NS) -
 
 
 def threshold_of(model: LinearModel) -> int:
-    """Return the score at which a symbol trades: the mid is expected to move by a tick and a half.
+    """Return the score at which a symbol trades: the mid is expected to move by a tick.
 
     That is the half spread of this market, and a little.
     """
-    return 3 << model.fraction_bits - 1
+    return 1 << model.fraction_bits
 
 
 def write_model(path: Path) -> Calibration:
@@ -112,7 +112,7 @@ def _market(seed: int, duration_ns: int) -> list[tuple[NDArray[np.int64], NDArra
             if locate is None:
                 continue
             bid, bid_shares, _, ask, ask_shares, _ = books.top(locate)
-            if bid and ask:
+            if 0 < ask < 2 * bid:      # else one side has only a stub quote
                 tops.setdefault(locate, []).append((frame.time_ns, bid, bid_shares, ask,
                                                     ask_shares))
     rows = [np.array(found, np.int64) for found in tops.values()]

@@ -13,7 +13,7 @@ from demo.market import exchange_arguments
 from demo.processes import Processes
 from demo.settings import PASSWORD
 from sim.exchange.lockstep import LockstepController, LockstepError
-from sim.exchange.population import PopulationSettings
+from sim.exchange.population_settings import PopulationSettings
 
 __all__ = ["APPLIANCE", "CONTROL", "EXCHANGE", "Stage", "stage"]
 

@@ -5,25 +5,30 @@ import json
 import sys
 import time
 from contextlib import ExitStack
-from dataclasses import fields
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
 from sim.captures import CaptureError
 from sim.errors import SimulationError
-from sim.exchange.itch_feed import ItchFeed
 from sim.exchange.lockstep import LockstepController, listen_socket
+from sim.exchange.market_commands import (
+    SYMBOLS,
+    add_facts,
+    add_lines,
+    add_market,
+    add_record,
+    day_of,
+    openings,
+    population_of,
+)
 from sim.exchange.master import Master, MasterSettings
 from sim.exchange.pcap import PcapWriter
-from sim.exchange.population import PopulationSettings
 from sim.exchange.replay_background import ReplayBackground, instruments_of
 from sim.exchange.replay_fills import ReplayMarket, assumptions
 from sim.exchange.soup_server import SoupSettings
-from sim.exchange.venue import Exchange, ExchangeSettings, TimedFrame, simulated_exchange
+from sim.exchange.venue import Exchange, ExchangeSettings, TimedFrame, feed_of, simulated_exchange
 from sim.library import Line
-
-_SYMBOLS = "AAPL=189.50,MSFT=412.25,INTC=31.40,AMD=158.75"
 
 
 class ExitStatus(IntEnum):
@@ -55,35 +60,23 @@ class _Progress:
               file=sys.stderr)
 
 
-def _openings(text: str) -> dict[str, int]:
-    """Return the opening prices of ``AAPL=189.50,MSFT=412.25`` in 1e-4 USD."""
-    openings: dict[str, int] = {}
-    for item in text.split(","):
-        symbol, _, dollars = item.partition("=")
-        whole, _, cents = dollars.partition(".")
-        good = whole.isdigit() and len(cents) <= 2 and (cents.isdigit() or not cents)
-        if not symbol or len(symbol) > 8 or symbol in openings or not good:
-            raise argparse.ArgumentTypeError(
-                f"symbols must be SYMBOL=DOLLARS.CENTS, each once, was {item!r}")
-        openings[symbol] = (100 * int(whole) + int(cents.ljust(2, "0"))) * 100
-    return openings
-
-
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m sim.exchange", formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Example: python -m sim.exchange serve --listen /tmp/exchange.sock --seed 7\n\n"
-                    "Run an exchange in lockstep with an appliance, or command one that runs.")
+                    "Run an exchange in lockstep with an appliance, or command one that runs; "
+                    "record its\nmarket; measure the facts of a market.")
     commands = parser.add_subparsers(dest="command", required=True)
     serve = commands.add_parser(
         "serve", formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="python -m sim.exchange serve --listen ADDRESS [options]",
         description="Example: python -m sim.exchange serve --listen /tmp/exchange.sock --seed 7\n\n"
                     "Serve one appliance and controllers until a controller says finish; then\n"
                     "print the final status as JSON.")
     serve.add_argument("--listen", required=True, metavar="ADDRESS",
                        help="path of a Unix socket, or 127.0.0.1:PORT")
     serve.add_argument("--seed", type=int, default=1, help="of everything (default: %(default)s)")
-    serve.add_argument("--symbols", type=_openings, default=_SYMBOLS,
+    serve.add_argument("--symbols", type=openings, default=SYMBOLS,
                        metavar="SYMBOL=DOLLARS,...", help="opening prices (default: %(default)s)")
     serve.add_argument("--replay", type=Path, metavar="CAPTURE",
                        help="replay this .itch or .pcap instead of a simulated market")
@@ -100,11 +93,10 @@ def _arguments() -> argparse.ArgumentParser:
     serve.add_argument("--pcap", type=Path, metavar="FILE",
                        help="write the frames of the order line, as the exchange sees them")
     serve.add_argument("--alone", action="store_true", help="run without an appliance")
-    population = serve.add_argument_group("population", "how busy and how readable the market is; "
-                                          "see sim/exchange/population.py")
-    for item in fields(PopulationSettings):
-        population.add_argument(f"--{item.name.replace('_', '-')}", type=int, default=item.default,
-                                metavar="N", help="(default: %(default)s)")
+    add_market(serve)
+    add_lines(serve)
+    add_record(commands)
+    add_facts(commands)
     control = commands.add_parser(
         "control", formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Example: python -m sim.exchange control /tmp/exchange.sock run 34200500000000"
@@ -120,15 +112,14 @@ def _arguments() -> argparse.ArgumentParser:
 def _exchange(options: argparse.Namespace) -> Exchange:
     soup = SoupSettings(username=options.username, password=options.password)
     settings = ExchangeSettings(soup=soup, start_ns=options.start_ns,
-                                cancel_on_disconnect=options.cancel_on_disconnect)
+                                cancel_on_disconnect=options.cancel_on_disconnect,
+                                line_a=options.impair_a, line_b=options.impair_b)
     if options.replay is None:
-        population = PopulationSettings(**{item.name: getattr(options, item.name)
-                                           for item in fields(PopulationSettings)})
         return simulated_exchange(options.symbols, seed=options.seed, settings=settings,
-                                  population=population)
+                                  population=population_of(options), day=day_of(options))
     instruments = instruments_of(options.replay)
     market = ReplayMarket(instruments)
-    feed = ItchFeed(instruments, settings.feed)
+    feed = feed_of(instruments, settings)
     background = ReplayBackground(options.replay, market, feed, settings.start_ns)
     print("Fills are those of a replay. Assumptions:\n"
           + assumptions(options.order_latency_ns), file=sys.stderr)
@@ -194,7 +185,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the exit status."""
     options = _arguments().parse_args(arguments)
     try:
-        return _serve(options) if options.command == "serve" else _control(options)
+        match options.command:
+            case "serve":
+                return _serve(options)
+            case "control":
+                return _control(options)
+            case _:
+                print(options.run(options))
+                return ExitStatus.DONE
     except (CaptureError, SimulationError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return ExitStatus.FAILED

@@ -76,6 +76,7 @@ class Master:
         self._selector.register(listener, selectors.EVENT_READ, None)
         self._roles: dict[Link, Role | None] = {}
         self._appliance: Link | None = None
+        self._carries_b = False                 # has told that it has a port for line B
         self._waiting: Link | None = None       # the controller whose run is not over
         self._finisher: Link | None = None
         self._started = False
@@ -180,6 +181,7 @@ class Master:
             if self._appliance is not None:
                 raise LockstepError("there is an appliance already")
             self._appliance = link
+            self._carries_b = Line.FEED_B.name.lower() in hello.get("lines", ())
             self._peer_next_ns = self._now_ns
         self._roles[link] = role
         link.put_json(Kind.WELCOME, {
@@ -321,7 +323,10 @@ class Master:
 
     def _queue_outbound(self) -> None:
         for frame in self.exchange.take_frames():
-            latency_ns = (self.settings.feed_latency_ns if frame.line is Line.FEED_A
+            if frame.line is Line.FEED_B and not self._carries_b:
+                continue        # observers have seen it; the appliance has no port for it
+            latency_ns = (self.settings.feed_latency_ns
+                          if frame.line in (Line.FEED_A, Line.FEED_B)
                           else self.settings.order_latency_ns)
             self._push(self._outbound, frame._replace(time_ns=frame.time_ns + latency_ns))
 

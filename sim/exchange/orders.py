@@ -1,20 +1,21 @@
-"""What goes into a market and what comes out of it: orders, book events and private reports.
+"""What goes into a market and what comes out of it: orders, book events, trades, private reports.
 
 Prices are integers in 1e-4 USD, times nanoseconds since midnight, quantities shares.
 """
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from proto.wire.itch50 import Side
+from proto.wire.itch50 import CrossType, EventCode, ImbalanceDirection, Side, TradingState
 from proto.wire.ouch50_codes import CancelReason
 from sim.errors import SimulationError
 
 __all__ = [
-    "Added", "BookEvent", "Cancelled", "Deleted", "Executed", "ExecutedWithPrice", "Fill",
-    "Instrument", "Market", "NewOrder", "OrderError", "Outcome", "Reduced", "Replaced", "Report",
-    "Side", "TimeInForce", "Traded", "other_side",
+    "Added", "BookEvent", "Broken", "Cancelled", "Crossed", "Deleted", "Executed",
+    "ExecutedWithPrice", "Fill", "Imbalance", "Instrument", "Market", "NewOrder", "OrderError",
+    "Outcome", "Party", "Reduced", "Replaced", "Report", "Side", "StateChanged", "SystemTold",
+    "TimeInForce", "Trade", "Traded", "VenueEvent", "other_side",
 ]
 
 
@@ -23,10 +24,14 @@ class OrderError(SimulationError):
 
 
 class TimeInForce(Enum):
-    """How long an order lives."""
+    """How long an order lives.
+
+    An order for the next cross waits where nobody sees it and takes part in that only.
+    """
 
     DAY = "day"
     IOC = "immediate or cancel"
+    CROSS = "next cross"
 
 
 def other_side(side: Side) -> Side:
@@ -74,6 +79,8 @@ class NewOrder:
         How much better than its displayed price the other party gets; makes executions with price.
     post_only : bool
         Cancel it rather than let it take.
+    mpid : str
+        Four characters that the feed attributes the order to, or empty.
     """
 
     symbol: str
@@ -85,6 +92,7 @@ class NewOrder:
     displayed: bool = True
     improvement_e4: int = 0
     post_only: bool = False
+    mpid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +105,7 @@ class Added:
     side: Side
     quantity: int
     price_e4: int
+    mpid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +121,10 @@ class Executed:
 
 @dataclass(frozen=True, slots=True)
 class ExecutedWithPrice:
-    """A displayed order was executed at another price than its own."""
+    """A displayed order was executed at another price than its own.
+
+    One that is not printable is part of a cross, whose volume is told as a whole.
+    """
 
     ts_ns: int
     symbol: str
@@ -120,6 +132,7 @@ class ExecutedWithPrice:
     quantity: int
     match_number: int
     price_e4: int
+    printable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +177,103 @@ class Traded:
     match_number: int
 
 
+@dataclass(frozen=True, slots=True)
+class Crossed:
+    """A cross took place with all its shares at one price; none of either if nobody met."""
+
+    ts_ns: int
+    symbol: str
+    quantity: int
+    price_e4: int
+    match_number: int
+    cross_type: CrossType
+
+
+@dataclass(frozen=True, slots=True)
+class Imbalance:
+    """How a cross would end now.
+
+    Attributes
+    ----------
+    paired, imbalance : int
+        Shares that would trade at the reference price, and shares left over there.
+    direction : ImbalanceDirection
+        Side of what is left over.
+    far_price_e4, near_price_e4 : int
+        Price of a cross of the orders for it alone, and of all orders; 0 if nobody would meet.
+    reference_price_e4 : int
+        The near price, within best bid and offer; 0 if nobody would meet.
+    """
+
+    ts_ns: int
+    symbol: str
+    paired: int
+    imbalance: int
+    direction: ImbalanceDirection
+    far_price_e4: int
+    near_price_e4: int
+    reference_price_e4: int
+    cross_type: CrossType
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """An execution does not count any more; no book changes."""
+
+    ts_ns: int
+    symbol: str
+    match_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class StateChanged:
+    """The trading state of a symbol is another one."""
+
+    ts_ns: int
+    symbol: str
+    state: TradingState
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SystemTold:
+    """The day has come to another phase; of no symbol."""
+
+    ts_ns: int
+    code: EventCode
+
+
 BookEvent = Added | Executed | ExecutedWithPrice | Reduced | Deleted | Replaced | Traded
+VenueEvent = BookEvent | Crossed | Imbalance | Broken | StateChanged | SystemTold
+
+
+class Party(NamedTuple):
+    """One side of a trade: its order, and its account, empty for the background."""
+
+    reference: int
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """An execution as the market itself keeps it, hidden orders included.
+
+    Attributes
+    ----------
+    buyer, seller : Party
+        Who traded.
+    taker : Side or None
+        Side of the order that came; none in a cross.
+    """
+
+    ts_ns: int
+    symbol: str
+    quantity: int
+    price_e4: int
+    match_number: int
+    buyer: Party
+    seller: Party
+    taker: Side | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +284,8 @@ class Fill:
     ----------
     added : bool
         Whether the order rested (added liquidity) or took.
+    cross : CrossType or None
+        The cross that it was part of.
     """
 
     ts_ns: int
@@ -186,6 +297,7 @@ class Fill:
     price_e4: int
     match_number: int
     added: bool
+    cross: CrossType | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,16 +324,19 @@ class Outcome:
         Number of the order that the action was about.
     open_quantity : int
         What of it is open now.
-    events : list of BookEvent
+    events : list of VenueEvent
         What the feed must tell.
     reports : list of Report
         What the owners must be told; nothing for the background.
+    trades : list of Trade
+        All executions, for those who keep books of their own; a replayed market has none.
     """
 
     reference: int
     open_quantity: int = 0
-    events: list[BookEvent] = field(default_factory=list[BookEvent])
+    events: list[VenueEvent] = field(default_factory=list[VenueEvent])
     reports: list[Report] = field(default_factory=list[Report])
+    trades: list[Trade] = field(default_factory=list[Trade])
 
 
 class Market(Protocol):

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from proto.wire import ouch50
+from proto.wire import itch50, ouch50
 from proto.wire.message import Value, WireError
 from proto.wire.ouch50 import OuchMessage
 from proto.wire.ouch50_codes import (
@@ -38,6 +38,8 @@ _TIMES_IN_FORCE = {TimeInForce.DAY: orders.TimeInForce.DAY, TimeInForce.GTX: ord
 _CARRIED = frozenset({"firm", "customer_type", "trade_now", "group_id", "shares_located",
                       "locate_broker", "aiq_strategy", "aiq_group_id", "handle_inst"})
 _LIQUIDITY_ADDED, _LIQUIDITY_REMOVED = "A", "R"
+_LIQUIDITY_CROSS = {itch50.CrossType.OPENING: "O", itch50.CrossType.CLOSING: "C",
+                    itch50.CrossType.HALT_OR_IPO: "K"}
 
 Fields = dict[str, Value]
 
@@ -146,7 +148,7 @@ class OuchPort:
             order.executed += report.quantity
             self._put(ouch50.ORDER_EXECUTED, report.ts_ns, user_ref_num=order.user_ref_num,
                       quantity=report.quantity, price=report.price_e4,
-                      liquidity_flag=_LIQUIDITY_ADDED if report.added else _LIQUIDITY_REMOVED,
+                      liquidity_flag=_liquidity_flag(report),
                       match_number=report.match_number)
         else:
             self._put(ouch50.ORDER_CANCELED, report.ts_ns, user_ref_num=order.user_ref_num,
@@ -327,6 +329,12 @@ class OuchPort:
     def _take_off(self, order: OwnOrder, quantity: int, now_ns: int, reason: CancelReason) -> None:
         if quantity > 0:
             self._apply(self._market.reduce(order.reference, quantity, now_ns, reason))
+
+
+def _liquidity_flag(fill: Fill) -> str:
+    if fill.cross is not None:
+        return _LIQUIDITY_CROSS[fill.cross]
+    return _LIQUIDITY_ADDED if fill.added else _LIQUIDITY_REMOVED
 
 
 def _market_side(fields: Fields) -> orders.Side:

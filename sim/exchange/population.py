@@ -1,102 +1,62 @@
-"""A seeded population of traders: market makers, noise, and an informed flow with momentum.
+"""A seeded population of traders: market makers, noise takers, patient traders, informed traders.
 
-Each symbol has a latent mid price in 1/16 tick that nobody sees. It makes a small random walk, and
-while a *trend* lasts it also drifts. A trend begins at random, lasts an exponential time and has
-one direction. What makes the visible book worth reading:
+Each symbol has a value that nobody but the informed sees. Makers quote round an estimate of it,
+which they form from the trades; informed traders take while a touch is worse than the value, and so
+bring the estimate there; noise takers work large orders in pieces and push it away for a while. So
+the signs of trades are persistent, prices move the way of the trades with a concave impact, news
+makes fat tails, and the sizes of the touch, which makers lean with the trades, tell a little of the
+next move. With no lean, no impact, no informed traders and no news nothing can be predicted but the
+bounce.
 
-- informed takers trade in the direction of the trend only, and eat the touch on that side;
-- market makers who renew a quote during a trend show more size on the side that the price leaves
-  (``lean``) and less on the other, before the latent mid has moved by a tick;
-- quotes follow the latent mid only as fast as the makers wake up.
-
-So top-of-book imbalance and order-flow imbalance predict the next moves of the mid for a part of a
-trend's length. Noise takers and noise resters, who know nothing, blur it. With ``lean_percent = 0``
-and ``informed_percent = 0`` nothing can be predicted but the bounce.
+A symbol's actions come at random times; each lets one trader act. Beside them orders end or chase
+the touch, and makers look after quotes that were executed. See :mod:`.traders` for who does what,
+:mod:`.population_settings` for how much of it.
 """
 
 from dataclasses import dataclass, field
+from enum import Enum
 from heapq import heappop, heappush
 from random import Random
 
+from proto.wire.itch50 import EventCode, Side, TradingState
+from sim.exchange.ground import STEPS, Fundamental, Ground, Phase
+from sim.exchange.makers import MarketMaker
 from sim.exchange.matching import MatchingEngine
-from sim.exchange.orders import Instrument, NewOrder, Outcome, Side, TimeInForce, other_side
+from sim.exchange.orders import Instrument, Outcome, Party, SystemTold, Trade
+from sim.exchange.population_settings import PopulationSettings
 from sim.exchange.randomness import chance, exponential
+from sim.exchange.traders import InformedTrader, NoiseTaker, PatientTrader
 
-__all__ = ["Population", "PopulationSettings"]
+__all__ = ["OTHERS", "Population"]
 
-#: The latent mid is kept in this part of a tick.
-LATENT_STEPS = 16
+#: Name of all who are no makers and have no account.
+OTHERS = "others"
 
 _SECOND_NS = 1_000_000_000
+_STUB_MPID = "STUB"
+_PHASES = {TradingState.TRADING: Phase.CONTINUOUS, TradingState.QUOTATION_ONLY: Phase.COLLECTING,
+           TradingState.HALTED: Phase.HALTED, TradingState.PAUSED: Phase.HALTED}
 
 
-@dataclass(frozen=True, kw_only=True)
-class PopulationSettings:
-    """How busy and how readable a market is. Percentages are shares of the actions of a symbol.
-
-    Attributes
-    ----------
-    actions_per_second : int
-        Actions of one symbol a simulated second; each makes about one feed message.
-    taker_percent : int
-        Actions of noise takers: IOC at the touch, either side.
-    rester_percent : int
-        Actions of noise resters: an order one to eight ticks from the touch, later cancelled.
-    informed_percent : int
-        Actions of informed takers while there is a trend; without one they wait. The makers have
-        what is left of the actions.
-    makers, maker_levels : int
-        Market makers of a symbol, and quotes a side of each, one tick apart.
-    half_spread_ticks : int
-        Distance of a maker's best quote from the latent mid.
-    quote_lots : int
-        Mean round lots of a quote.
-    lean_percent : int
-        By how much makers increase one side and decrease the other during a trend.
-    trend_ns, calm_ns : int
-        Mean length of a trend, and of the time between trends.
-    drift_ticks : int
-        How far the latent mid drifts in a trend of mean length.
-    walk_per_mille : int
-        Chance that an action moves the latent mid by 1/16 tick either way.
-    rest_ns : int
-        Mean life of the order of a noise rester.
-    hidden_percent, improving_percent : int
-        Noise resters whose order is hidden, and makers whose quote trades at a better price.
-    """
-
-    actions_per_second: int = 5_000
-    taker_percent: int = 6
-    rester_percent: int = 14
-    informed_percent: int = 6
-    makers: int = 4
-    maker_levels: int = 4
-    half_spread_ticks: int = 1
-    quote_lots: int = 3
-    lean_percent: int = 70
-    trend_ns: int = 60_000_000
-    calm_ns: int = 60_000_000
-    drift_ticks: int = 8
-    walk_per_mille: int = 250
-    rest_ns: int = 20_000_000
-    hidden_percent: int = 5
-    improving_percent: int = 2
+class _Kind(Enum):
+    ACT = "somebody acts"
+    WAKE = "a patient trader looks after an order"
+    REACT = "a maker looks after what was executed"
+    REQUOTE = "a maker makes every quote anew"
+    FOLLOW = "a noise taker goes on"
 
 
 @dataclass
 class _Symbol:
-    """What the population knows of one symbol."""
+    """The traders of one symbol."""
 
-    instrument: Instrument
-    random: Random
-    latent: int                         # 1/16 tick
-    trend: int = 0                      # -1, 0 or 1
-    trend_until_ns: int = 0
-    last_drift_ns: int = 0
-    drift_rest: int = 0
-    #: (maker, side, level) -> reference of the quote.
-    quotes: dict[tuple[int, Side, int], int] = field(
-        default_factory=dict[tuple[int, Side, int], int])
+    ground: Ground
+    makers: list[MarketMaker]
+    takers: NoiseTaker
+    informed: InformedTrader
+    patient: PatientTrader
+    reacting: set[int] = field(default_factory=set[int])
+    inventories: dict[str, int] = field(default_factory=dict[str, int])
 
 
 class Population:
@@ -109,212 +69,189 @@ class Population:
     openings_e4 : dict of Instrument to int
         Price at which each symbol begins.
     seed : int
-        Each symbol has a random source of its own, made from the seed and its name.
+        Each symbol has random sources of its own, made from the seed and its name.
     start_ns : int
         When they begin.
     settings : PopulationSettings
         How they behave.
+    preopen : bool
+        Whether trading is only about the opening cross until market hours start.
     """
 
     def __init__(self, engine: MatchingEngine, openings_e4: dict[Instrument, int], *, seed: int,
-                 start_ns: int, settings: PopulationSettings | None = None) -> None:
+                 start_ns: int, settings: PopulationSettings | None = None,
+                 preopen: bool = False) -> None:
         self.settings = settings or PopulationSettings()
         self._engine = engine
-        self._agenda: list[tuple[int, int, str, int]] = []  # time, serial, symbol, order to cancel
+        self._start_ns = start_ns
+        self._interval_ns = max(1, _SECOND_NS // self.settings.actions_per_second)
+        self._agenda: list[tuple[int, int, str, _Kind, int]] = []
         self._serial = 0
-        self._halted: set[str] = set()
         self._symbols: dict[str, _Symbol] = {}
         for instrument, price_e4 in openings_e4.items():
-            random = Random(f"{seed}:{instrument.symbol}")
-            self._symbols[instrument.symbol] = _Symbol(
-                instrument, random, LATENT_STEPS * price_e4 // instrument.tick_e4,
-                trend_until_ns=start_ns, last_drift_ns=start_ns)
-            self._schedule(self._symbols[instrument.symbol], start_ns)
-        self._start_ns = start_ns
+            symbol = self._make(instrument, price_e4, seed)
+            symbol.ground.phase = Phase.PREOPEN if preopen else Phase.CONTINUOUS
+            self._symbols[instrument.symbol] = symbol
+            self._plan_action(symbol, start_ns)
+
+    def _make(self, instrument: Instrument, price_e4: int, seed: int) -> _Symbol:
+        start = STEPS * price_e4 // instrument.tick_e4
+        ground = Ground(self._engine, instrument, Random(f"{seed}:{instrument.symbol}"),
+                        self.settings, Fundamental(
+                            start, Random(f"{seed}:{instrument.symbol}:value"), self.settings),
+                        start)
+        makers = [MarketMaker(ground, number, f"MKR{number}" if number % 2 == 0 else "")
+                  for number in range(self.settings.makers)]
+        return _Symbol(ground, makers, NoiseTaker(ground), InformedTrader(ground),
+                       PatientTrader(ground))
 
     @property
     def next_ns(self) -> int:
         """When somebody acts next."""
         return self._agenda[0][0]
 
-    def trend(self, symbol: str) -> int:
-        """Return the direction of the trend of a symbol now: -1, 0 or 1."""
-        return self._symbols[symbol].trend
+    def ground(self, symbol: str) -> Ground:
+        """Return what the traders of a symbol share."""
+        return self._symbols[symbol].ground
 
-    def set_halted(self, symbol: str, halted: bool) -> None:
-        """Let nobody act in a symbol, or let them again."""
-        (self._halted.add if halted else self._halted.discard)(symbol)
+    def makers(self, symbol: str) -> list[MarketMaker]:
+        """Return the makers of a symbol."""
+        return self._symbols[symbol].makers
+
+    def inventories(self, symbol: str) -> dict[str, int]:
+        """Return what everybody has bought less what they have sold, in shares; the sum is 0.
+
+        Makers are told by number, accounts by name, all others as `OTHERS`.
+        """
+        return dict(self._symbols[symbol].inventories)
+
+    def set_state(self, symbol: str, state: TradingState, now_ns: int) -> None:
+        """Let nobody act in a halt, whose reason is news; let all quote anew after it."""
+        traders = self._symbols[symbol]
+        ground = traders.ground
+        ground.phase = _PHASES[state]
+        if ground.phase is Phase.HALTED:
+            ground.value.news()
+        elif ground.phase is Phase.COLLECTING:
+            ground.estimate, ground.pressure = ground.value.value, 0
+            for maker in traders.makers:
+                self._put(self._later(ground, now_ns, self.settings.react_actions),
+                          symbol, _Kind.REQUOTE, maker.number)
+
+    def observe(self, outcome: Outcome) -> None:
+        """Learn from trades, and from the start of market hours."""
+        for trade in outcome.trades:
+            self._observe_trade(trade)
+        for event in outcome.events:
+            if isinstance(event, SystemTold) and event.code is EventCode.START_OF_MARKET_HOURS:
+                for traders in self._symbols.values():
+                    if traders.ground.phase is Phase.PREOPEN:
+                        traders.ground.phase = Phase.CONTINUOUS
 
     def opening(self) -> list[Outcome]:
         """Let every maker quote; to be called once, at the start."""
         outcomes: list[Outcome] = []
-        for state in self._symbols.values():
-            for maker in range(self.settings.makers):
-                for side in Side:
-                    for level in range(self.settings.maker_levels):
-                        outcomes += self._quote(state, maker, side, level, self._start_ns)
+        for traders in self._symbols.values():
+            ground = traders.ground
+            if self.settings.stub_quotes:
+                lot, tick = ground.instrument.round_lot, ground.instrument.tick_e4
+                outcomes += [
+                    ground.enter(Side.BUY, lot, tick, self._start_ns, mpid=_STUB_MPID),
+                    ground.enter(Side.SELL, lot, ground.stub_offer_e4, self._start_ns,
+                                 mpid=_STUB_MPID)]
+            for maker in traders.makers:
+                outcomes += maker.open(self._start_ns)
         return outcomes
 
     def step(self) -> list[Outcome]:
         """Let who is next act; return what came of it."""
-        now_ns, _, symbol, expired = heappop(self._agenda)
-        state = self._symbols[symbol]
-        if expired:
-            return self._cancel(expired, now_ns)
-        self._schedule(state, now_ns)
-        if symbol in self._halted:
+        now_ns, _, name, kind, number = heappop(self._agenda)
+        traders = self._symbols[name]
+        if kind is _Kind.ACT:
+            self._plan_action(traders, now_ns)
+            return self._act(traders, now_ns)
+        if kind is _Kind.WAKE:
+            outcomes, wait = traders.patient.wake(number, now_ns)
+            if wait:
+                self._put(now_ns + wait * self._interval_ns, name, _Kind.WAKE, number)
+            return outcomes
+        if kind is _Kind.FOLLOW:
+            return self._take(traders, now_ns) if traders.ground.phase is Phase.CONTINUOUS else []
+        if kind is _Kind.REACT:
+            traders.reacting.discard(number)
+        if traders.ground.phase is Phase.HALTED:
             return []
-        self._move(state, now_ns)
-        drawn, settings = state.random.randrange(100), self.settings
+        maker = traders.makers[number]
+        return maker.react(now_ns) if kind is _Kind.REACT else maker.open(now_ns)
+
+    def _act(self, traders: _Symbol, now_ns: int) -> list[Outcome]:
+        """Let one trader act."""
+        ground, settings = traders.ground, self.settings
+        if ground.phase is Phase.HALTED:
+            return []
+        ground.value.move()
+        drawn = ground.random.randrange(100)
+        continuous = ground.phase is Phase.CONTINUOUS
+        if drawn < settings.taker_percent + settings.rester_percent and not continuous and \
+                chance(ground.random, settings.cross_percent, 100):
+            return [ground.enter_for_cross(now_ns)]
         if drawn < settings.taker_percent:
-            side = Side.BUY if state.random.getrandbits(1) else Side.SELL
-            return self._take(state, side, now_ns)
+            return self._take(traders, now_ns) if continuous else []
         drawn -= settings.taker_percent
         if drawn < settings.rester_percent:
-            return self._rest(state, now_ns)
+            outcome, number, wait = traders.patient.act(now_ns)
+            self._put(now_ns + wait * self._interval_ns, ground.instrument.symbol, _Kind.WAKE,
+                      number)
+            return [outcome]
         drawn -= settings.rester_percent
         if drawn < settings.informed_percent:
-            if not state.trend:
-                return []
-            return self._take(state, Side.BUY if state.trend > 0 else Side.SELL, now_ns)
-        return self._renew(state, now_ns)
+            return traders.informed.act(now_ns) if continuous else []
+        return ground.random.choice(traders.makers).act(now_ns)
 
-    def _schedule(self, state: _Symbol, now_ns: int) -> None:
-        wait = exponential(state.random, _SECOND_NS // self.settings.actions_per_second)
-        self._put(now_ns + max(1, wait), state.instrument.symbol, 0)
+    def _take(self, traders: _Symbol, now_ns: int) -> list[Outcome]:
+        """Let noise take, and perhaps go on soon."""
+        ground = traders.ground
+        if chance(ground.random, self.settings.follow_percent, 100):
+            self._put(self._later(ground, now_ns, 1), ground.instrument.symbol, _Kind.FOLLOW, 0)
+        return traders.takers.act(now_ns)
 
-    def _put(self, at_ns: int, symbol: str, reference: int) -> None:
+    def _observe_trade(self, trade: Trade) -> None:
+        traders = self._symbols[trade.symbol]
+        if trade.taker is not None:
+            traders.ground.note_trade(trade.taker, trade.quantity)
+            for maker in traders.makers:
+                if chance(traders.ground.random, self.settings.watch_percent, 100):
+                    self._wake_maker(traders, maker, trade.ts_ns)
+        for side, party in ((Side.BUY, trade.buyer), (Side.SELL, trade.seller)):
+            name = self._note_party(traders, side, party, trade)
+            sign = 1 if side is Side.BUY else -1
+            traders.inventories[name] = traders.inventories.get(name, 0) + sign * trade.quantity
+
+    def _note_party(self, traders: _Symbol, side: Side, party: Party, trade: Trade) -> str:
+        """Tell a maker of its execution; return the name that the shares are booked under."""
+        if party.account:
+            return party.account
+        for maker in traders.makers:
+            if party.reference in maker.owned:
+                maker.note_trade(party.reference, side, trade.quantity)
+                self._wake_maker(traders, maker, trade.ts_ns)
+                return f"maker {maker.number}"
+        return OTHERS
+
+    def _wake_maker(self, traders: _Symbol, maker: MarketMaker, now_ns: int) -> None:
+        """Let a maker look after its best quotes soon, once."""
+        if maker.number not in traders.reacting:
+            traders.reacting.add(maker.number)
+            self._put(self._later(traders.ground, now_ns, self.settings.react_actions),
+                      traders.ground.instrument.symbol, _Kind.REACT, maker.number)
+
+    def _later(self, ground: Ground, now_ns: int, actions: int) -> int:
+        return now_ns + 1 + exponential(ground.random, actions * self._interval_ns)
+
+    def _plan_action(self, traders: _Symbol, now_ns: int) -> None:
+        self._put(self._later(traders.ground, now_ns, 1), traders.ground.instrument.symbol,
+                  _Kind.ACT, 0)
+
+    def _put(self, at_ns: int, symbol: str, kind: _Kind, number: int) -> None:
         self._serial += 1
-        heappush(self._agenda, (at_ns, self._serial, symbol, reference))
-
-    def _move(self, state: _Symbol, now_ns: int) -> None:
-        """Move the latent mid and begin or end a trend."""
-        settings, random = self.settings, state.random
-        if state.trend:
-            passed = state.drift_rest + (now_ns - state.last_drift_ns) * LATENT_STEPS \
-                * settings.drift_ticks
-            steps, state.drift_rest = divmod(passed, settings.trend_ns)
-            state.latent += state.trend * steps
-        state.last_drift_ns = now_ns
-        if chance(random, settings.walk_per_mille, 1000):
-            state.latent += 1 if random.getrandbits(1) else -1
-        lowest = LATENT_STEPS * (settings.half_spread_ticks + settings.maker_levels + 10)
-        state.latent = max(state.latent, lowest)
-        if now_ns < state.trend_until_ns:
-            return
-        state.drift_rest = 0
-        if state.trend:
-            state.trend = 0
-            state.trend_until_ns = now_ns + exponential(random, settings.calm_ns)
-        else:
-            state.trend = 1 if random.getrandbits(1) else -1
-            state.trend_until_ns = now_ns + exponential(random, settings.trend_ns)
-
-    def _lots(self, state: _Symbol, mean: int) -> int:
-        return max(1, exponential(state.random, mean)) * state.instrument.round_lot
-
-    def _take(self, state: _Symbol, side: Side, now_ns: int) -> list[Outcome]:
-        """Take at the touch, one in four times a tick through it."""
-        price_e4, _, _ = self._engine.best(state.instrument.symbol, other_side(side))
-        if not price_e4:
-            return []
-        through = state.instrument.tick_e4 if chance(state.random, 1, 4) else 0
-        sign = 1 if side is Side.BUY else -1
-        return [self._engine.enter(NewOrder(
-            symbol=state.instrument.symbol, side=side,
-            quantity=self._lots(state, 2 * self.settings.quote_lots),
-            price_e4=max(state.instrument.tick_e4, price_e4 + sign * through),
-            time_in_force=TimeInForce.IOC), now_ns)]
-
-    def _rest(self, state: _Symbol, now_ns: int) -> list[Outcome]:
-        """Rest somewhere near the touch for a while."""
-        random, tick = state.random, state.instrument.tick_e4
-        side = Side.BUY if random.getrandbits(1) else Side.SELL
-        sign = 1 if side is Side.BUY else -1
-        price_e4, _, _ = self._engine.best(state.instrument.symbol, side)
-        price_e4 = (price_e4 or self._mid_e4(state)) - sign * tick * random.randrange(8)
-        outcome = self._enter_passive(state, side, price_e4, self._lots(state, 2), now_ns,
-                                      displayed=not chance(random, self.settings.hidden_percent,
-                                                           100))
-        self._put(now_ns + 1 + exponential(random, self.settings.rest_ns),
-                  state.instrument.symbol, outcome.reference)
-        return [outcome]
-
-    def _renew(self, state: _Symbol, now_ns: int) -> list[Outcome]:
-        """Let one maker look after one quote, most often one of the best."""
-        random, settings = state.random, self.settings
-        maker = random.randrange(settings.makers)
-        side = Side.BUY if random.getrandbits(1) else Side.SELL
-        levels = settings.maker_levels
-        level = min(random.randrange(levels), random.randrange(levels))
-        return self._quote(state, maker, side, level, now_ns)
-
-    def _quote(self, state: _Symbol, maker: int, side: Side, level: int,
-               now_ns: int) -> list[Outcome]:
-        key = (maker, side, level)
-        price_e4 = self._passive_e4(state, side, self._wanted_e4(state, side, level))
-        quantity = self._wanted_quantity(state, side)
-        order = self._engine.order(state.quotes.get(key, 0))
-        random = state.random
-        if order is None:
-            improving = chance(random, self.settings.improving_percent, 100)
-            outcome = self._engine.enter(NewOrder(
-                symbol=state.instrument.symbol, side=side, quantity=quantity, price_e4=price_e4,
-                improvement_e4=state.instrument.tick_e4 // 2 if improving else 0), now_ns)
-        elif order.price_e4 == price_e4:
-            if quantity >= order.quantity:
-                if quantity < 2 * order.quantity:
-                    return []
-                outcome = self._engine.replace(order.reference, quantity, price_e4, now_ns)
-            else:
-                return [self._engine.reduce(order.reference, order.quantity - quantity, now_ns)]
-        elif chance(random, 1, 3):
-            # Two messages instead of one: some makers cancel first.
-            state.quotes.pop(key, None)
-            return [self._engine.reduce(order.reference, order.quantity, now_ns)]
-        else:
-            outcome = self._engine.replace(order.reference, quantity, price_e4, now_ns)
-        state.quotes[key] = outcome.reference
-        return [outcome]
-
-    def _cancel(self, reference: int, now_ns: int) -> list[Outcome]:
-        order = self._engine.order(reference)
-        if order is None:
-            return []
-        return [self._engine.reduce(reference, order.quantity, now_ns)]
-
-    def _mid_e4(self, state: _Symbol) -> int:
-        return state.latent // LATENT_STEPS * state.instrument.tick_e4
-
-    def _wanted_e4(self, state: _Symbol, side: Side, level: int) -> int:
-        """Return a quote's price: bids rounded down from the latent mid, offers up."""
-        distance = LATENT_STEPS * (self.settings.half_spread_ticks + level) - LATENT_STEPS // 2
-        if side is Side.BUY:
-            ticks = (state.latent - distance) // LATENT_STEPS
-        else:
-            ticks = -(-(state.latent + distance) // LATENT_STEPS)
-        return ticks * state.instrument.tick_e4
-
-    def _passive_e4(self, state: _Symbol, side: Side, price_e4: int) -> int:
-        """Return the price, moved away so that it does not trade at once with what is displayed."""
-        touch_e4, _, _ = self._engine.best(state.instrument.symbol, other_side(side))
-        tick = state.instrument.tick_e4
-        if not touch_e4:
-            return max(tick, price_e4)
-        if side is Side.BUY:
-            return max(tick, min(price_e4, touch_e4 - tick))
-        return max(price_e4, touch_e4 + tick)
-
-    def _wanted_quantity(self, state: _Symbol, side: Side) -> int:
-        """Return a quote's size; a rising price brings large bids and small offers."""
-        sign = 1 if side is Side.BUY else -1
-        percent = 100 + sign * state.trend * self.settings.lean_percent
-        shares = self._lots(state, 2 * self.settings.quote_lots) * percent // 100
-        lot = state.instrument.round_lot
-        return max(lot, shares // lot * lot)
-
-    def _enter_passive(self, state: _Symbol, side: Side, price_e4: int, quantity: int, now_ns: int,
-                       *, displayed: bool) -> Outcome:
-        return self._engine.enter(NewOrder(
-            symbol=state.instrument.symbol, side=side, quantity=quantity,
-            price_e4=self._passive_e4(state, side, price_e4), displayed=displayed), now_ns)
+        heappush(self._agenda, (at_ns, self._serial, symbol, kind, number))

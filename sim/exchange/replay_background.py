@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from proto.wire import itch50
+from proto.wire.itch50 import TradingState
 from sim.captures import Capture
 from sim.exchange.itch_feed import ItchFeed
 from sim.exchange.orders import Instrument, Outcome
@@ -74,8 +75,11 @@ class ReplayBackground:
         """Return nothing: a capture opens by itself."""
         return []
 
-    def set_halted(self, symbol: str, halted: bool) -> None:
+    def set_state(self, symbol: str, state: TradingState, now_ns: int) -> None:
         """Do nothing: a capture cannot be stopped; only our orders are refused."""
+
+    def observe(self, outcome: Outcome) -> None:
+        """Do nothing: a capture takes no notice of us."""
 
     def step(self) -> list[Outcome]:
         """Send and apply the next message."""

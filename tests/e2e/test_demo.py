@@ -25,7 +25,7 @@ pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).resolve().parents[2]
 APPLIANCE_MAC = "02:00:00:00:00:01"
-SECONDS = "0.25"
+SECONDS = "0.5"
 
 
 def demo(folder: Path, seed: int) -> tuple[subprocess.Popen, Path]:

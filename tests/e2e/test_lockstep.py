@@ -13,7 +13,7 @@ from demo.errors import DemoError
 from demo.model import threshold_of, write_model
 from demo.settings import TradingSettings, set_up
 from demo.stage import CONTROL, stage
-from sim.exchange.population import PopulationSettings
+from sim.exchange.population_settings import PopulationSettings
 
 pytestmark = pytest.mark.e2e
 

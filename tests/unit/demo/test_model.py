@@ -12,7 +12,7 @@ def test_the_model_explains_a_market_that_it_has_not_seen(tmp_path):
     assert model == found.model
     # Larger bids than offers, and buying, come before a rise.
     assert model.weights[2] > 0 and model.weights[3] > 0
-    assert threshold_of(model) == 1.5 * 2**model.fraction_bits
+    assert threshold_of(model) == 2**model.fraction_bits
 
 
 def test_a_fit_repeats():

@@ -23,7 +23,7 @@ from sim.exchange.lockstep import (
     listen_socket,
 )
 from sim.exchange.master import Master, MasterSettings
-from sim.exchange.population import PopulationSettings
+from sim.exchange.population_settings import PopulationSettings
 from sim.exchange.venue import ExchangeSettings, TimedFrame, simulated_exchange
 from sim.golden.book import Books
 from sim.library import Line

@@ -4,6 +4,7 @@ import pytest
 from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import Ether
 
+from proto.wire.itch50 import TradingState
 from proto.wire.ouch50_codes import RejectReason
 from sim.errors import SimulationError
 from sim.exchange.itch_feed import ItchFeed
@@ -24,7 +25,7 @@ class Script:
     """A background that enters given orders at given times."""
 
     def __init__(self, engine, orders):
-        self.engine, self.orders, self.halted = engine, list(orders), {}
+        self.engine, self.orders, self.states = engine, list(orders), {}
 
     @property
     def next_ns(self):
@@ -33,8 +34,11 @@ class Script:
     def opening(self):
         return []
 
-    def set_halted(self, symbol, halted):
-        self.halted[symbol] = halted
+    def set_state(self, symbol, state, now_ns):
+        self.states[symbol] = state
+
+    def observe(self, outcome):
+        pass
 
     def step(self):
         after_ns, side, quantity, price_e4 = self.orders.pop(0)
@@ -115,7 +119,7 @@ def test_halt_is_told_refuses_orders_and_is_lifted():
     assert [kind for kind, _ in bench.order(20, 2)] == ["A"]
     states = [message[19:20] for message in bench.messages if message[0:1] == b"H"]
     assert states == [b"T", b"H", b"T"]
-    assert bench.background.halted == {"AAPL": False}
+    assert bench.background.states == {"AAPL": TradingState.TRADING}
     with pytest.raises(SimulationError, match="was 'IBM'"):
         bench.exchange.set_halted("IBM", True)
 
