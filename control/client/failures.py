@@ -17,6 +17,7 @@ _HINTS = {
     "WRONG_VERSION_NUMBER": "it speaks without TLS, and TICKWIRE_TLS_* ask for it",
     "Socket closed": "it has closed the connection; does it ask for TLS, and for a certificate of "
                      "another authority than in TICKWIRE_TLS_CERTIFICATE?",
+    "errors resolving": "there is no machine of the name in {server}",
     "Connection refused": "nobody listens at {server}; `tickwire serve` or `make up` "
                           "starts it",
 }

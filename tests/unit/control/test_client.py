@@ -137,6 +137,9 @@ def test_the_environment_names_the_server_and_nobody_there_is_told(plant):
           pytest.raises(ControlError, match=says) as caught):
         appliance.status()
     assert caught.value.reason is Reason.DEVICE_UNREACHABLE
+    with (Appliance("no-such.invalid:1", variables={}) as appliance,
+          pytest.raises(ControlError, match=r"no machine of the name in no-such\.invalid:1")):
+        appliance.status()
 
 
 def send(plant, *records):
