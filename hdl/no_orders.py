@@ -25,6 +25,8 @@ class NoOrders(OrderSide):
         m.d.comb += [
             self.order_tx_data.eq(IDLE_WORD["data"]),
             self.order_tx_control.eq(IDLE_WORD["control"]),
+            self.feed_a_tx_data.eq(IDLE_WORD["data"]),
+            self.feed_a_tx_control.eq(IDLE_WORD["control"]),
             self.empty.eq(1),
         ]
         return m

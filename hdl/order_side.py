@@ -7,6 +7,8 @@ from amaranth.lib.wiring import In, Out
 from hdl.csr.array_port import array_members
 from hdl.csr.register_file import field_members
 from hdl.net.elastic_buffer import ElasticBuffer
+from hdl.net.igmp import IgmpMember, IgmpQuery
+from hdl.net.xgmii import IDLE_WORD
 from hdl.net.xgmii_receiver import XgmiiReceiver
 from hdl.order.exposure_words import ExposureWords
 from hdl.order.order_session import OrderSession
@@ -22,6 +24,7 @@ from proto.events import EVENT_BYTES
 from proto.registers import register_map
 from proto.trading_registers import (
     ACCOUNT,
+    ARP_CACHE,
     HISTOGRAM_BINS,
     LATENCY,
     MODEL,
@@ -35,7 +38,7 @@ __all__ = ["INGRESS_CYCLES", "OrderSide", "register_members"]
 #: From the word with Start at the feed's pins to the stamp of its frame: the elastic buffer.
 INGRESS_CYCLES = 3
 
-_BLOCKS = (MODEL, RISK, SESSION, LATENCY, ACCOUNT)
+_BLOCKS = (MODEL, RISK, SESSION, LATENCY, ACCOUNT, ARP_CACHE)
 _ARRAYS = ("strategy", "limits", "positions")
 
 #: Name of each cause of a kill in the register ``risk.cause``.
@@ -63,8 +66,12 @@ _COUNTERS = {
     "order_net.elastic_underrun": ("elastic", "stat_underrun"),
     "order_net.frames_sent": ("session", "stat_line_frames"),
     "order_net.underrun": ("session", "stat_line_underrun"),
-    "arp.requests": ("session", "stat_arp_requests"),
-    "arp.replies": ("session", "stat_arp_replies"),
+    **{f"arp.{name}": ("session", f"stat_services_arp_{name}")
+       for name in ("requests", "replies", "unanswered", "unsolicited")},
+    "icmp.replies": ("session", "stat_services_icmp_replies"),
+    "icmp.refused": ("session", "stat_services_icmp_refused"),
+    "igmp.sent": ("session", "stat_services_igmp_sent"),
+    "igmp.queries": ("member", "heard"),
     "tcp.bad_checksum": ("session", "stat_parser_bad_checksum"),
     "tcp.ignored": ("session", "stat_parser_ignored"),
     "tcp.retransmitted": ("session", "stat_connection_retransmitted"),
@@ -80,8 +87,8 @@ _COUNTERS = {
     "ouch.unknown": ("session", "stat_decoder_unknown"),
     "events.lost": ("recorder", "lost"),
 }
-_STAGES = ("decision", "model", "risk", "order", "order_net", "arp", "tcp", "soup", "ouch",
-           "events")
+_STAGES = ("decision", "model", "risk", "order", "order_net", "arp", "icmp", "igmp", "tcp", "soup",
+           "ouch", "events")
 
 
 def _counters() -> tuple[str, ...]:
@@ -118,7 +125,11 @@ class OrderSide(wiring.Component):
     order_rx_data, order_rx_control : ``In``
         XGMII of the order port; domain ``rx``.
     order_tx_data, order_tx_control : ``Out``
-        XGMII of the order port, from registers.
+        XGMII of the order port, from registers through one LUT.
+    feed_a_tx_data, feed_a_tx_control : ``Out``
+        XGMII of feed port A, from registers: IGMP messages.
+    queries, link_fault, igmp_version, group_ip, join, feed_mac, feed_address : ``In``
+        For :class:`~hdl.net.igmp.IgmpMember`: queries and faults of feed port A, and settings.
     tops, start_cycles : ``In``
         Best bid and offer after each event; stamp of the frame that caused it.
     tradable, spoilt, short_restricted, feed_up : ``In``
@@ -153,6 +164,11 @@ class OrderSide(wiring.Component):
         super().__init__({
             "order_rx_data": In(64), "order_rx_control": In(8),
             "order_tx_data": Out(64), "order_tx_control": Out(8),
+            "feed_a_tx_data": Out(64, init=IDLE_WORD["data"]),
+            "feed_a_tx_control": Out(8, init=IDLE_WORD["control"]),
+            "queries": In(stream.Signature(IgmpQuery, always_ready=True)),
+            "link_fault": In(1), "igmp_version": In(2), "group_ip": In(32), "join": In(1),
+            "feed_mac": In(48), "feed_address": In(32),
             "tops": In(stream.Signature(TopOfBook(profile), always_ready=True)),
             "start_cycles": In(48),
             "tradable": In(profile.symbols), "spoilt": In(profile.symbols),
@@ -177,6 +193,7 @@ class OrderSide(wiring.Component):
         m.submodules.recorder = recorder = OrderRecorder(
             self.profile, ingress_cycles=INGRESS_CYCLES)
         m.submodules.histogram = histogram = LatencyHistogram(HISTOGRAM_BINS)
+        m.submodules.member = member = IgmpMember()
 
         def feed(source, *sinks):
             for sink in sinks:
@@ -197,10 +214,20 @@ class OrderSide(wiring.Component):
             decision.session_up.eq(session.up), decision.now_ns.eq(self.now_ns),
             session.now_cycles.eq(self.now_cycles), session.now_ns.eq(self.now_ns),
             self.order_tx_data.eq(session.data), self.order_tx_control.eq(session.control),
+            self.feed_a_tx_data.eq(session.aside_data),
+            self.feed_a_tx_control.eq(session.aside_control),
+            member.link_fault.eq(self.link_fault), member.cfg_version.eq(self.igmp_version),
+            member.cfg_join.eq(self.join), member.cfg_group.eq(self.group_ip),
+            member.now_ns.eq(self.now_ns), member.taken.eq(session.membership_taken),
+            session.membership.eq(member.due), session.version_3.eq(member.version_3),
+            session.leave.eq(member.leave), session.change.eq(member.change),
+            session.group.eq(member.group), session.feed_mac.eq(self.feed_mac),
+            session.feed_address.eq(self.feed_address),
         ]
         wiring.connect(m, decision.requests, session.requests)
         feed(receiver.beats, session.beats)
         feed(receiver.verdicts, session.verdicts)
+        feed(self.queries, member.queries)
         feed(session.sent, decision.sent, recorder.sent)
         feed(session.answers, decision.answers, recorder.answers)
         feed(decision.verdicts, recorder.verdicts)
@@ -232,7 +259,7 @@ class OrderSide(wiring.Component):
         wiring.connect(m, recorder.events, wiring.flipped(self.events))
 
         self._counts(m, decision=decision, session=session, receiver=receiver, elastic=elastic,
-                     recorder=recorder)
+                     recorder=recorder, member=member)
         self._decision_registers(m, decision, session)
         self._session_registers(m, session)
         self._tables(m, decision)
@@ -324,7 +351,7 @@ class OrderSide(wiring.Component):
         ]
 
     def _session_registers(self, m, session) -> None:
-        """Connect the block ``session``, and the names of symbols."""
+        """Connect the blocks ``session`` and ``arp_cache``, and the names of symbols."""
         settings = {
             "enable": self.session_enable,
             "local_mac": self._wide("session_local_mac", 48),
@@ -375,6 +402,16 @@ class OrderSide(wiring.Component):
                 session.session),
             self.session_next_user_ref_num.eq(session.user_ref_num),
             self.session_venue_user_ref_num.eq(session.next_user_ref_num),
+
+            session.cfg_entry.eq(self.arp_cache_entry),
+            session.cfg_entry_half.eq(self.arp_cache_half),
+            session.cfg_entry_data.eq(self.arp_cache_data),
+            session.entry_write.eq(self.arp_cache_command_write),
+            session.entry_set.eq(self.arp_cache_command_set),
+            session.entry_clear.eq(self.arp_cache_command_clear),
+            self.arp_cache_read_data.eq(session.entry_data),
+            self.arp_cache_used.eq(session.entries_used),
+            self.arp_cache_fixed.eq(session.entries_fixed),
         ]
 
     def _tables(self, m, decision) -> None:

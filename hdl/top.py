@@ -95,6 +95,8 @@ class Top(wiring.Component):
     -------
     feed_a_rx_data, feed_a_rx_control : ``In``
         XGMII of feed A; domain ``rx``.
+    feed_a_tx_data, feed_a_tx_control : ``Out``
+        XGMII of feed A: IGMP messages.
     order_rx_data, order_rx_control : ``In``
         XGMII of the order port; domain ``rx``.
     order_tx_data, order_tx_control : ``Out``
@@ -135,6 +137,8 @@ class Top(wiring.Component):
         super().__init__({
             "feed_a_rx_data":    In(64),
             "feed_a_rx_control": In(8),
+            "feed_a_tx_data":    Out(64),
+            "feed_a_tx_control": Out(8),
             "order_rx_data":     In(64),
             "order_rx_control":  In(8),
             "order_tx_data":     Out(64),
@@ -227,6 +231,15 @@ class Top(wiring.Component):
             orders.order_rx_control.eq(self.order_rx_control),
             self.order_tx_data.eq(orders.order_tx_data),
             self.order_tx_control.eq(orders.order_tx_control),
+            self.feed_a_tx_data.eq(orders.feed_a_tx_data),
+            self.feed_a_tx_control.eq(orders.feed_a_tx_control),
+            orders.queries.valid.eq(receiver.queries.valid),
+            Value.cast(orders.queries.p).eq(Value.cast(receiver.queries.p)),
+            orders.link_fault.eq(receiver.stat_fault),
+            orders.igmp_version.eq(csr.feed_igmp), orders.group_ip.eq(csr.feed_group_ip),
+            orders.join.eq(csr.feed_enable),
+            orders.feed_mac.eq(Cat(csr.feed_local_mac_lo, csr.feed_local_mac_hi)),
+            orders.feed_address.eq(csr.feed_local_address),
             orders.tops.valid.eq(book.top_of_book.valid),
             Value.cast(orders.tops.payload).eq(Value.cast(book.top_of_book.payload)),
             feed.stamp_tag.eq(book.top_of_book.payload.tag),

@@ -108,6 +108,13 @@ COUNTERS: tuple[Counter, ...] = (
     Counter("order_net.underrun", "Frames cut as their data came too late."),
     Counter("arp.requests", "ARP requests sent."),
     Counter("arp.replies", "ARP replies sent."),
+    Counter("arp.unanswered", "ARP requests without an answer until the next one."),
+    Counter("arp.unsolicited", "ARP replies to us that were not asked for, and changed nothing."),
+    Counter("icmp.replies", "Echo replies sent."),
+    Counter("icmp.refused", "Echo requests not answered: over 82 bytes of data, or within a "
+                            "millisecond of the last one."),
+    Counter("igmp.queries", "Membership queries that concern the group of the feed."),
+    Counter("igmp.sent", "Reports and leaves sent at the feed port."),
     Counter("tcp.bad_checksum", "Segments of the connection with a wrong checksum."),
     Counter("tcp.ignored", "Frames on the order port that are no segment of the connection."),
     Counter("tcp.retransmitted", "Segments sent again."),

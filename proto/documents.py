@@ -13,8 +13,9 @@ __all__ = ["DOCUMENTS", "events_document", "messages_document", "registers_docum
 #: Symbols of the map that is printed; only the length of the array depends on it.
 _SYMBOLS = 16
 
-_NETWORK = (ethernet.MAC, ethernet.VLAN_TAG, ethernet.ARP, ethernet.IPV4, ethernet.UDP,
-            ethernet.TCP)
+_NETWORK = (ethernet.MAC, ethernet.VLAN_TAG, ethernet.ARP, ethernet.IPV4, ethernet.ROUTER_ALERT,
+            ethernet.ICMP_ECHO, ethernet.IGMP, ethernet.IGMP_REPORT, ethernet.IGMP_RECORD,
+            ethernet.UDP, ethernet.TCP)
 _MOLD = (moldudp64.HEADER, moldudp64.BLOCK, moldudp64.REQUEST)
 
 

@@ -25,6 +25,7 @@ from proto.register_model import (
 )
 from proto.trading_registers import (
     ACCOUNT,
+    ARP_CACHE,
     LATENCY,
     MODEL,
     RISK,
@@ -128,6 +129,11 @@ _FEED = Block(name="feed", base=0x0200, description="The market data stream; cha
                                  "O, S, Q, M, E, C.", width=6, reset=0b000100),
     _word("lift_market_halt", _PULSE, "Ends the market-wide halt; the feed has no message that "
                                       "does.", width=1),
+    _word("igmp", _RW, "0 joins no group; else group_ip is joined while enable is 1: by IGMP of "
+                       "version 2 or 3, by 1 that of the querier.", width=2),
+    *_wide("local_mac", _RW, "own MAC address at the feed port, its first byte most significant; "
+                             "not that of another port.", width=48),
+    _word("local_address", _RW, "Own IPv4 address at the feed port; 0 will do for IGMP."),
     *_wide("timeout", _RW, "longest silence of the feed, heartbeats included, before no order "
                            "leaves; 0 never lets one leave.", width=40, reset=15_000_000_000,
            unit="ns"),
@@ -187,5 +193,6 @@ def register_map(*, symbols: int) -> RegisterMap:
     if not 1 <= symbols <= 1024:
         raise RegisterError(f"symbols must be 1 to 1024, was {symbols}")
     return RegisterMap((_identity(symbols), _CONTROL, _FEED, _ORDER_TABLE, _counters(),
-                        MODEL, RISK, SESSION, LATENCY, ACCOUNT, MANAGEMENT, _symbols(symbols),
-                        strategy_block(symbols), limits_block(symbols), positions_block(symbols)))
+                        MODEL, RISK, SESSION, LATENCY, ACCOUNT, MANAGEMENT, ARP_CACHE,
+                        _symbols(symbols), strategy_block(symbols), limits_block(symbols),
+                        positions_block(symbols)))

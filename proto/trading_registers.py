@@ -9,7 +9,7 @@ from proto.register_forms import codes, flags, text, wide, word
 from proto.register_model import Access, BitField, Block, Register
 
 __all__ = [
-    "ACCOUNT", "HISTOGRAM_BINS", "LATENCY", "MODEL", "RISK", "ROW_STATE", "SESSION",
+    "ACCOUNT", "ARP_CACHE", "HISTOGRAM_BINS", "LATENCY", "MODEL", "RISK", "ROW_STATE", "SESSION",
     "limits_block", "positions_block", "strategy_block",
 ]
 
@@ -101,9 +101,11 @@ SESSION = Block(name="session", base=0x0900, description="The order session: TCP
     word("peer_address", _RW, "The venue's IPv4 address."),
     word("peer_port", _RW, "The venue's TCP port.", width=16),
     word("next_hop", _RW, "IPv4 address of the venue, or of the gateway to it; asked by ARP."),
-    word("static", _RW, "1 uses static_mac for the next hop and asks nobody.", width=1),
+    word("static", _RW, "1 uses static_mac for the next hop, whatever the cache holds, and asks "
+                        "nobody.", width=1),
     *wide("static_mac", _RW, "MAC address of the next hop.", width=48),
-    word("arp_retry", _RW, "Time between ARP requests.", reset=1_000_000_000, unit="ns"),
+    word("arp_retry", _RW, "Time between ARP requests, while the next hop is unknown.",
+         reset=1_000_000_000, unit="ns"),
     word("initial_sequence", _RW, "Secret part of TCP's initial sequence number."),
     word("retransmit", _RW, "First retransmission time; it doubles.", reset=20_000_000, unit="ns"),
     word("retries", _RW, "Retransmissions before the connection is given up.", width=4, reset=8),
@@ -146,6 +148,22 @@ SESSION = Block(name="session", base=0x0900, description="The order session: TCP
     *text("joined", _R, "session joined last.", size=10),
     word("next_user_ref_num", _R, "UserRefNum that the next order gets."),
     word("venue_user_ref_num", _R, "Answer to the last Account Query; 0 before one."),
+))
+
+ARP_CACHE = Block(name="arp_cache", base=0x0AC0, description="MAC addresses by IPv4 address, four "
+                                                             "of them: learnt by ARP, or set here "
+                                                             "and then never replaced.", registers=(
+    word("entry", _RW, "Entry to read or write.", width=2),
+    word("half", _RW, "Its halfword: 0 and 1 the IPv4 address, 2 to 4 the MAC address, first bytes "
+                      "first.", width=3),
+    word("data", _RW, "Halfword to write.", width=16),
+    flags("command", _PULSE, "What to do with the entry.",
+          write="Writes the halfword, and takes the entry out of use.",
+          set="Puts the entry into use until it is cleared or written.",
+          clear="Takes the entry out of use."),
+    word("read_data", _R, "The halfword, while no frame is answered.", width=16),
+    word("used", _R, "Entries in use, entry 0 in bit 0.", width=4),
+    word("fixed", _R, "Entries in use that were set here.", width=4),
 ))
 
 LATENCY = Block(name="latency", base=0x0A00, description="Start of the frame with the trigger to "

@@ -9,10 +9,9 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hdl.csr.management_layouts import Datagram, Operation
-from hdl.net.arp import ArpResolver
+from hdl.net.arp import ArpReply, ArpResponder
 from hdl.net.frame_buffer import FrameBuffer
 from hdl.net.tcp_receiver import capture
-from hdl.net.tcp_transmitter import ArpPacket
 from hdl.net.udp_filter import UdpFilter
 from hdl.net.xgmii import IDLE_WORD, XgmiiWord
 from hdl.net.xgmii_receiver import XgmiiReceiver
@@ -54,7 +53,7 @@ class ManagementReceiver(wiring.Component):
         Received datagrams.
     body_index, body_word : ``In``, ``Out(64)``
         Word of the body of the datagram at `datagrams`, and its content a cycle later.
-    arp : ``Out(stream.Signature(ArpPacket))``
+    arp : ``Out(stream.Signature(ArpReply))``
         Replies to send.
     cfg_mac, cfg_address, cfg_port : ``In(48)``, ``In(32)``, ``In(16)``
         Our addresses and UDP port.
@@ -70,7 +69,7 @@ class ManagementReceiver(wiring.Component):
             "datagrams":   Out(stream.Signature(Datagram)),
             "body_index":  In(range(MAXIMUM_OPERATIONS)),
             "body_word":   Out(64),
-            "arp":         Out(stream.Signature(ArpPacket)),
+            "arp":         Out(stream.Signature(ArpReply)),
             "cfg_mac":     In(48),
             "cfg_address": In(32),
             "cfg_port":    In(16),
@@ -83,7 +82,7 @@ class ManagementReceiver(wiring.Component):
         m.submodules.receiver = receiver = XgmiiReceiver()
         m.submodules.filter = checks = UdpFilter()
         m.submodules.buffer = buffer = FrameBuffer(_BUFFER_BYTES)
-        m.submodules.arp = arp = ArpResolver()
+        m.submodules.arp = arp = ArpResponder()
         beats = receiver.beats
         m.d.comb += receiver.word.eq(self.word)
         for follower in (checks.beats, buffer.received, arp.beats):
@@ -98,7 +97,7 @@ class ManagementReceiver(wiring.Component):
             arp.cfg_local_address.eq(self.cfg_address),
             arp.index.eq(self._number(m, beats, beats.valid, "line_number")),
         ]
-        connect(m, arp.packets, flipped(self.arp))
+        connect(m, arp.replies, flipped(self.arp))
 
         # Which frames are kept.
         ours = Signal()

@@ -9,8 +9,8 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.csr.management_layouts import LENGTH_BITS, Answer
 from hdl.csr.management_sums import SETTLE_CYCLES, TIME_TO_LIVE, VERSION_IHL, DatagramSums
+from hdl.net.arp import ArpReply
 from hdl.net.tcp_layouts import octets
-from hdl.net.tcp_transmitter import ArpPacket
 from hdl.net.xgmii_transmitter import HEAD_BYTES, HEAD_SETTLE_CYCLES, FrameStart
 from hdl.stream import BEAT_BYTES, FrameStream
 from proto.wire.ethernet import (
@@ -55,7 +55,7 @@ class ManagementTransmitter(wiring.Component):
     -------
     answers : ``In(stream.Signature(Answer))``
         Datagrams to send.
-    arp : ``In(stream.Signature(ArpPacket))``
+    arp : ``In(stream.Signature(ArpReply))``
         ARP replies to send.
     body_index, body_enable, body_word : ``Out(8)``, ``Out(1)``, ``In(64)``
         Word of the body of `answers`, read twice; its content after the next cycle with
@@ -67,7 +67,7 @@ class ManagementTransmitter(wiring.Component):
     """
 
     answers: In(stream.Signature(Answer))
-    arp: In(stream.Signature(ArpPacket))
+    arp: In(stream.Signature(ArpReply))
     body_index: Out(8)
     body_enable: Out(1)
     body_word: In(64)

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hdl.net.frame_buffer import FrameBuffer, FrameOutcome
 from hdl.net.frame_notes import FrameNotes
+from hdl.net.igmp import IgmpQuery, QueryListener
 from hdl.net.udp_filter import DatagramInfo, UdpFilter
 from hdl.net.xgmii import IDLE_WORD, XgmiiWord
 from hdl.net.xgmii_receiver import XgmiiReceiver
@@ -50,6 +51,8 @@ class DatagramReceiver(wiring.Component):
         63) is offered until the outcome of the frame, not before.
     outcomes : ``Out(stream.Signature(FrameOutcome, always_ready=True))``
         One for each delivered frame, between its last beat and the first beat of the next.
+    queries : ``Out(stream.Signature(IgmpQuery, always_ready=True))``
+        As of :class:`QueryListener`, for `cfg_group_ip`.
     cfg_cut_through : ``In(1)``
         Mode, taken over when the buffer is empty.
     cfg_max_frame_bytes, cfg_group_ip, cfg_udp_port, cfg_strict : ``In``
@@ -77,6 +80,7 @@ class DatagramReceiver(wiring.Component):
             "beats":               Out(FrameStream()),
             "datagram":            Out(DatagramInfo),
             "outcomes":            Out(stream.Signature(FrameOutcome, always_ready=True)),
+            "queries":             Out(stream.Signature(IgmpQuery, always_ready=True)),
             "cfg_cut_through":     In(1),
             "cfg_max_frame_bytes": receiver["cfg_max_frame_bytes"],
             "cfg_group_ip":        checks["cfg_group_ip"],
@@ -98,13 +102,19 @@ class DatagramReceiver(wiring.Component):
             receiver.cfg_max_frame_bytes.eq(self.cfg_max_frame_bytes),
         ]
 
+        m.submodules.listener = listener = QueryListener()
+        connect(m, listener.queries, flipped(self.queries))
+        m.d.comb += listener.cfg_group.eq(self.cfg_group_ip)
+
         # The filter looks on; its findings join the frame at the other end of the buffer.
         m.submodules.filter = checks = self._filter
         m.submodules.buffer = buffer = self._buffer
-        for follower in (checks.beats, buffer.received):
+        for follower in (checks.beats, listener.beats, buffer.received):
             m.d.comb += follower.valid.eq(receiver.beats.valid)
             m.d.comb += follower.payload.eq(receiver.beats.payload)
-        connect(m, receiver.verdicts, checks.verdicts)
+        for judge in (checks, listener):
+            m.d.comb += [judge.verdicts.valid.eq(receiver.verdicts.valid),
+                         judge.verdicts.payload.eq(receiver.verdicts.payload)]
         connect(m, checks.judged, buffer.verdicts)
         m.d.comb += [
             checks.frame_info.eq(receiver.frame_info),

@@ -11,7 +11,7 @@ from proto.wire.ethernet import IPV4, MAC, TCP
 
 __all__ = [
     "MAXIMUM_PAYLOAD_BYTES", "PAYLOAD_LANE", "PAYLOAD_OFFSET", "PAYLOAD_WORDS", "OrderLane",
-    "PayloadSource", "Segment", "TcpAddresses", "octets", "payload_words",
+    "PayloadSource", "Segment", "ServiceFrame", "TcpAddresses", "octets", "payload_words",
 ]
 
 #: Frame byte at which the payload of a segment without options begins, and its lane.
@@ -63,6 +63,13 @@ class Segment(data.Struct):
     flags: 8
     source: PayloadSource
     length: 7               #: bytes of payload, or of the option
+
+
+class ServiceFrame(data.Struct):
+    """A frame that is no segment."""
+
+    length: 7               #: bytes without FCS
+    aside: 1                #: it goes to the feed port
 
 
 #: The short way of an order into a segment; seen from the transmitter.

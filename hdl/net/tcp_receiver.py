@@ -80,6 +80,9 @@ class SegmentParser(wiring.Component):
         A good segment of the connection has come; `segment` holds it in this cycle.
     segment : ``Out(ReceivedSegment)``
         Fields as they come in; complete from three cycles before `arrived` until then.
+    datagram_good : ``Out(1)``
+        DECISION_CYCLES after a verdict: the frame has a good IPv4 header for us, without options,
+        and is as long as that says; whatever its protocol.
     stat_bad_checksum, stat_ignored : ``Out(1)``
         Pulse per good frame with a wrong IPv4 or TCP checksum; that is no segment of ours.
     """
@@ -90,6 +93,7 @@ class SegmentParser(wiring.Component):
     index: Out(8)
     arrived: Out(1)
     segment: Out(ReceivedSegment)
+    datagram_good: Out(1)
     stat_bad_checksum: Out(1)
     stat_ignored: Out(1)
 
@@ -147,13 +151,17 @@ class SegmentParser(wiring.Component):
             "data_offset": data_offset >= TCP.size // 4,
             "long_enough": total >= header, "short_enough": end <= frame_bytes,
         }
-        flags_held = []
+        flags_held = {}
         for name, passed in checks.items():
             held = Signal(name=f"good_{name}")
             m.d.sync += held.eq(passed)
-            flags_held.append(held)
-        ours = Signal()
-        m.d.sync += ours.eq(Cat(*flags_held).all())
+            flags_held[name] = held
+        ours, datagram = Signal(), Signal()
+        m.d.sync += [
+            ours.eq(Cat(*flags_held.values()).all()),
+            datagram.eq(Cat(flags_held[name] for name in (
+                "ethertype", "version", "whole", "destination", "short_enough")).all()),
+        ]
 
         header_good, payload_good = self._sums(m, end, tcp_length)
 
@@ -162,6 +170,7 @@ class SegmentParser(wiring.Component):
         summed = header_good & payload_good
         m.d.comb += [
             self.arrived.eq(good[-1] & ours & summed),
+            self.datagram_good.eq(datagram & header_good),
             self.stat_bad_checksum.eq(good[-1] & ours & ~summed),
             self.stat_ignored.eq(good[-1] & ~ours),
         ]

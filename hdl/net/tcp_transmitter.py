@@ -1,6 +1,6 @@
-"""Segments and ARP packets as frames; orders first, their fields filled in on the way.
+"""Segments and frames of the services; orders first, their fields filled in on the way.
 
-Ref: RFC 791, 826, 1071, 9293.
+Ref: RFC 791, 1071, 9293.
 """
 
 from amaranth import *
@@ -14,6 +14,7 @@ from hdl.net.tcp_layouts import (
     OrderLane,
     PayloadSource,
     Segment,
+    ServiceFrame,
     TcpAddresses,
     octets,
 )
@@ -21,9 +22,9 @@ from hdl.net.tcp_sums import PayloadSum, TransmitSums
 from hdl.net.xgmii_transmitter import HEAD_BYTES, HEAD_SETTLE_CYCLES, FrameStart
 from hdl.stream import FrameStream
 from proto.wire import ethernet
-from proto.wire.ethernet import ARP, IPV4, MAC, TCP, EtherType, IpProtocol, Ipv4Flag, TcpFlag
+from proto.wire.ethernet import IPV4, MAC, TCP, EtherType, IpProtocol, Ipv4Flag, TcpFlag
 
-__all__ = ["ArpPacket", "TcpTransmitter"]
+__all__ = ["TcpTransmitter"]
 
 _IP, _TCP = MAC.size, MAC.size + IPV4.size
 _FIRST, _PAYLOAD_BEAT = HEAD_BYTES // 8, PAYLOAD_OFFSET // 8
@@ -31,16 +32,8 @@ _ORDER_FLAGS = int(TcpFlag.PSH | TcpFlag.ACK)
 _TIME_TO_LIVE = 64
 
 
-class ArpPacket(data.Struct):
-    """An ARP packet to send; a request goes to the broadcast address."""
-
-    reply: 1
-    mac: 48         #: of the target; reply only
-    address: 32     #: of the target
-
-
 class TcpTransmitter(wiring.Component):
-    """Build the frames of one TCP connection and of ARP for an :class:`XgmiiTransmitter`.
+    """Build the frames of one TCP connection, and pass those of the services on.
 
     Latency: 0 cycles, `order.valid` to `starts.valid`; the TCP checksum of an order leaves with its
     frame bytes, 5 cycles after that. Which frame starts is known before the cycle, so that all an
@@ -61,8 +54,16 @@ class TcpTransmitter(wiring.Component):
     segments : ``In(stream.Signature(Segment))``
         Any other segment; a transfer means that its frame starts. ``sequence`` may still change
         until then, not later than 6 cycles before.
-    arp : ``In(stream.Signature(ArpPacket))``
-        ARP packets; a transfer means that the frame starts.
+    services : ``In(stream.Signature(ServiceFrame))``
+        Frames of the services; a transfer means that the frame starts.
+    service_head : ``In(128)``
+        The first sixteen bytes of such a frame.
+    service_index, service_word : ``Out(4)``, ``In(64)``
+        Eight bytes of it that are wanted, and they in the same cycle.
+    service_sent : ``Out(1)``
+        Its last bytes have been read.
+    aside : ``Out(1)``
+        Steady while a frame starts, until it has left: it is to leave at another port.
     cfg_addresses : ``In(TcpAddresses)``
         Addresses and ports.
     next_sequence, acknowledgment : ``In(32)``
@@ -93,7 +94,12 @@ class TcpTransmitter(wiring.Component):
         super().__init__({
             "order":               In(OrderLane),
             "segments":            In(stream.Signature(Segment)),
-            "arp":                 In(stream.Signature(ArpPacket)),
+            "services":            In(stream.Signature(ServiceFrame)),
+            "service_head":        In(8 * HEAD_BYTES),
+            "service_index":       Out(4),
+            "service_word":        In(64),
+            "service_sent":        Out(1),
+            "aside":               Out(1),
             "cfg_addresses":       In(TcpAddresses),
             "next_sequence":       In(32),
             "acknowledgment":      In(32),
@@ -114,34 +120,36 @@ class TcpTransmitter(wiring.Component):
         m = Module()
         order, segment = self.order, self.segments.p
 
-        # What a frame has that starts now: 0 and 1 an order by its kind, 2 a segment, 3 ARP.
+        # What a frame is that starts now: 0 and 1 an order by its kind, 2 a segment, 3 a service's.
         running, number = Signal(), Signal(4, init=_FIRST)
         kind = Signal(2)
         m.submodules.payload_sum = payload_sum = PayloadSum()
         m.submodules.sums = sums = TransmitSums(
             window=self.window, order_flags=_ORDER_FLAGS, time_to_live=_TIME_TO_LIVE)
-        arp_waited = Signal(range(HEAD_SETTLE_CYCLES + 1))
-        with m.If(~self.arp.valid | self.arp.ready | (running & (kind == 3))):
-            m.d.sync += arp_waited.eq(0)
-        with m.Elif(arp_waited != HEAD_SETTLE_CYCLES):
-            m.d.sync += arp_waited.eq(arp_waited + 1)
+        services = self.services
+        service_waited = Signal(range(HEAD_SETTLE_CYCLES + 1))
+        with m.If(~services.valid | services.ready | (running & (kind == 3))):
+            m.d.sync += service_waited.eq(0)
+        with m.Elif(service_waited != HEAD_SETTLE_CYCLES):
+            m.d.sync += service_waited.eq(service_waited + 1)
 
         segment_ready = Signal()        # its sums are known
-        arp_ready = Signal()
+        service_ready = Signal()
         order_waited = Signal()
         m.d.sync += [
             order_waited.eq(order.valid),
-            arp_ready.eq((arp_waited == HEAD_SETTLE_CYCLES) & self.arp.valid & ~self.arp.ready),
+            service_ready.eq((service_waited == HEAD_SETTLE_CYCLES) & services.valid
+                             & ~services.ready),
         ]
         order_turn = Signal()
         chosen = Signal(2)
         m.d.comb += [
-            order_turn.eq(order_waited | ~(segment_ready | arp_ready)),
+            order_turn.eq(order_waited | ~(segment_ready | service_ready)),
             chosen.eq(Mux(order_turn, order.kind, Mux(segment_ready, 2, 3))),
             self.starts.valid.eq(order.valid | ~order_turn),
             order.ready.eq(order_turn & self.starts.ready),
             self.segments.ready.eq(segment_ready & ~order_waited & self.starts.ready),
-            self.arp.ready.eq(arp_ready & ~segment_ready & ~order_waited & self.starts.ready),
+            services.ready.eq(service_ready & ~segment_ready & ~order_waited & self.starts.ready),
         ]
 
         # Lengths by kind, known before.
@@ -149,7 +157,7 @@ class TcpTransmitter(wiring.Component):
         for which in range(2):
             m.d.sync += lengths[which].eq(PAYLOAD_OFFSET + order.bytes[which])
         m.d.sync += lengths[2].eq(PAYLOAD_OFFSET + segment.length)
-        m.d.comb += lengths[3].eq(MAC.size + ARP.size)
+        m.d.sync += lengths[3].eq(services.p.length)
         tails = Array(Mux(length < 60, 60 % 8, length[:3]) for length in lengths)
         ready_tail = [Signal(3, name=f"tail_{n}", reset_less=True) for n in range(4)]
         m.d.sync += [ready_tail[n].eq(tails[n]) for n in range(4)]
@@ -160,6 +168,8 @@ class TcpTransmitter(wiring.Component):
         sequence, acknowledgment = Signal(32, reset_less=True), Signal(32, reset_less=True)
         flags, option = Signal(8, reset_less=True), Signal(reset_less=True)
         length, source = Signal(8, reset_less=True), Signal(PayloadSource)
+        with m.If(self.starts.ready & self.starts.valid):
+            m.d.sync += self.aside.eq((chosen == 3) & services.p.aside)
         with m.If(self.starts.ready):
             m.d.sync += [
                 running.eq(self.starts.valid), kind.eq(chosen),
@@ -234,25 +244,19 @@ class TcpTransmitter(wiring.Component):
                acknowledgment, flags, option, sums):
         """Lay the frame out and hand it over beat by beat."""
         addresses = self.cfg_addresses
-        target = Signal(ArpPacket, reset_less=True)
-        with m.If(~(running & (kind == 3))):
-            m.d.sync += Value.cast(target).eq(Value.cast(self.arp.p))
-            with m.If(~self.arp.p.reply):
-                m.d.sync += target.mac.eq(~C(0, 48))    # broadcast
         tcp = [C(0, 8)] * 64
-        arp = [C(0, 8)] * 48
 
-        def put(frame, base, field, value):
+        def put(base, field, value):
             content = octets(Value.cast(value) if not isinstance(value, int)
                              else C(value, field.bits))
             assert len(content) == field.size
-            frame[base + field.offset:base + field.end] = content
+            tcp[base + field.offset:base + field.end] = content
 
         for field, value in {
             "destination": addresses.peer_mac, "source": addresses.local_mac,
             "ethertype": int(EtherType.IPV4),
         }.items():
-            put(tcp, 0, MAC.field(field), value)
+            put(0, MAC.field(field), value)
         for field, value in {
             "version_ihl": 0x45, "flags_fragment_offset": int(Ipv4Flag.DONT_FRAGMENT),
             "total_length": Cat((length - MAC.size)[:8], C(0, 8)),
@@ -260,39 +264,30 @@ class TcpTransmitter(wiring.Component):
             "header_checksum": sums.header_checksum, "source_address": addresses.local_address,
             "destination_address": addresses.peer_address,
         }.items():
-            put(tcp, _IP, IPV4.field(field), value)
+            put(_IP, IPV4.field(field), value)
         for field, value in {
             "source_port": addresses.local_port, "destination_port": addresses.peer_port,
             "sequence_number": sequence, "acknowledgment_number": acknowledgment,
             "data_offset": Mux(option, C(0x60, 8), C(0x50, 8)), "flags": flags,
             "window": self.window,
         }.items():
-            put(tcp, _TCP, TCP.field(field), value)
-        for field, value in {
-            "destination": target.mac, "source": addresses.local_mac,
-            "ethertype": int(EtherType.ARP),
-        }.items():
-            put(arp, 0, MAC.field(field), value)
-        for field, value in {
-            "hardware_type": 1, "protocol_type": int(EtherType.IPV4), "hardware_length": 6,
-            "protocol_length": 4,
-            "operation": Mux(target.reply, C(ethernet.ArpOperation.REPLY, 16),
-                             C(ethernet.ArpOperation.REQUEST, 16)),
-            "sender_hardware_address": addresses.local_mac,
-            "sender_protocol_address": addresses.local_address,
-            "target_hardware_address": Mux(target.reply, target.mac, C(0, 48)),
-            "target_protocol_address": target.address,
-        }.items():
-            put(arp, MAC.size, ARP.field(field), value)
+            put(_TCP, TCP.field(field), value)
 
-        def word(frame, index):
-            return Cat(*frame[8 * index:8 * index + 8])
+        def word(index):
+            return Cat(*tcp[8 * index:8 * index + 8])
 
-        m.d.comb += [self.heads[0].eq(Cat(*tcp[:HEAD_BYTES])),
-                     self.heads[1].eq(Cat(*arp[:HEAD_BYTES]))]
+        m.d.comb += [self.heads[0].eq(Cat(*tcp[:HEAD_BYTES])), self.heads[1].eq(self.service_head)]
 
-        # `beat` holds the beat `number`, but for the first one and the late checksum.
-        beat, is_arp = Signal(64, reset_less=True), kind == 3
+        # `beat` holds the beat `number`, but for the first one and the late checksum; that of a
+        # service has a register of its own, which holds the first one before the frame starts.
+        beat = Signal(64, reset_less=True)
+        service_beat = Signal(64, reset_less=True)
+        is_service = Signal()
+        m.d.comb += [
+            is_service.eq(kind == 3),
+            self.service_index.eq(Mux(running & self.beats.ready, number + 1, number)),
+        ]
+        m.d.sync += service_beat.eq(self.service_word)
         end = Signal(4, reset_less=True)
         keep = Signal(8, reset_less=True)
         m.d.comb += [end.eq((length - 1) >> 3),
@@ -304,25 +299,26 @@ class TcpTransmitter(wiring.Component):
             payload.keep.eq(Mux(payload.last, keep, 0xFF)), self.beats.valid.eq(running),
         ]
         with m.If(number == _FIRST):
-            m.d.comb += payload.data.eq(Mux(is_arp, word(arp, _FIRST), word(tcp, _FIRST)))
-        with m.If((number == checksum // 8) & ~is_arp):
+            m.d.comb += payload.data.eq(word(_FIRST))
+        with m.If(number == checksum // 8):
             for index, byte in enumerate(octets(sums.checksum)):
                 m.d.comb += payload.data.word_select(checksum % 8 + index, 8).eq(byte)
+        with m.If(is_service):
+            m.d.comb += payload.data.eq(service_beat)
 
         with m.If(self.beats.ready & running):
             m.d.sync += [number.eq(number + 1), beat.eq(next_word)]
             for index in range(_FIRST, _PAYLOAD_BEAT):
-                following = word(tcp, index + 1)
+                following = word(index + 1)
                 if index + 1 == _PAYLOAD_BEAT:
                     following = Cat(following[:8 * PAYLOAD_LANE], next_word[8 * PAYLOAD_LANE:])
-                if index + 1 < len(arp) // 8:
-                    following = Mux(is_arp, word(arp, index + 1), following)
                 with m.If(number == index):
                     m.d.sync += beat.eq(following)
             with m.If(payload.last):
                 m.d.sync += [running.eq(0), number.eq(_FIRST)]
 
         m.d.comb += [
+            self.service_sent.eq(running & is_service & self.beats.ready & payload.last),
             self.kept_word.eq(beat), self.kept_index.eq((number - _PAYLOAD_BEAT)[:3]),
             self.kept.eq(running & self.beats.ready & (number >= _PAYLOAD_BEAT)
                          & (~kind[1] | ((kind == 2) & (source == PayloadSource.STAGED)))),

@@ -4,13 +4,14 @@ from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.net.arp import ArpResolver
+from hdl.net.port_services import PortServices
 from hdl.net.tcp_buffer import PayloadBuffer
 from hdl.net.tcp_connection import CloseReason, TcpConnection, TcpState
 from hdl.net.tcp_layouts import TcpAddresses
 from hdl.net.tcp_receiver import SegmentParser
 from hdl.net.tcp_ring import RetransmissionRing
 from hdl.net.tcp_transmitter import TcpTransmitter
+from hdl.net.xgmii import IDLE_WORD, XgmiiWord
 from hdl.net.xgmii_receiver import FrameVerdict
 from hdl.net.xgmii_transmitter import XgmiiTransmitter
 from hdl.order.ouch_decoder import OuchDecoder
@@ -29,18 +30,24 @@ _WINDOW = 4 * 1460
 #: Pulses and settings handed up as they are, by the block they belong to.
 _STATS = {
     "line": ("frames", "underrun"), "parser": ("bad_checksum", "ignored"),
-    "arp": ("requests", "replies"),
+    "services": ("arp_requests", "arp_replies", "arp_unanswered", "arp_unsolicited",
+                 "icmp_replies", "icmp_refused", "igmp_sent"),
     "connection": ("retransmitted", "out_of_order", "duplicate", "challenged", "probed"),
     "soup": ("sequenced", "heartbeats", "protocol_error", "peer_timeout"),
     "decoder": ("malformed", "unknown"),
 }
 _SETTINGS = {
-    "arp": ("next_hop", "static", "static_mac", "retry_ns"),
+    "services": ("next_hop", "static", "static_mac", "retry_ns", "entry", "entry_half",
+                 "entry_data"),
     "connection": ("initial_sequence", "retransmit_ns", "retries", "time_wait_ns"),
     "soup": ("username", "password", "session", "sequence", "heartbeat_ns", "peer_timeout_ns"),
     "encoder": ("order", "user_ref_num", "user_ref_num_load", "symbol_index", "symbol",
                 "symbol_write"),
 }
+#: Ports of the services handed up as they are.
+_SERVICES = ("entry_write", "entry_set", "entry_clear", "entry_data", "entries_used",
+             "entries_fixed", "membership", "membership_taken", "version_3", "leave", "change",
+             "group", "feed_mac", "feed_address")
 
 
 class OrderSession(wiring.Component):
@@ -64,7 +71,9 @@ class OrderSession(wiring.Component):
     beats, verdicts : inputs
         Frames received on the port, with FCS; see :class:`XgmiiReceiver`.
     data, control : ``Out(64)``, ``Out(8)``
-        XGMII words to send, from registers.
+        XGMII words to send.
+    aside_data, aside_control : ``Out(64)``, ``Out(8)``
+        The same of IGMP messages, which leave at the feed port, a cycle later; from registers.
     requests : ``In(stream.Signature(OrderRequest(profile)))``
         Orders that have passed every check; a transfer sends one.
     sent : ``Out(stream.Signature(OrderSent(profile), always_ready=True))``
@@ -89,8 +98,10 @@ class OrderSession(wiring.Component):
         Its rise connects and logs in; its fall logs out and closes.
     cfg_local_mac, cfg_local_address, cfg_local_port, cfg_peer_address, cfg_peer_port : inputs
         Addresses; they may change only while the connection is closed.
+    entry_*, entries_*, membership, membership_taken, version_3, leave, change, group, feed_*
+        As of :class:`PortServices`.
     cfg_* : inputs
-        Others: of :class:`ArpResolver`, :class:`TcpConnection`, :class:`SoupBinSession` and
+        Others: of :class:`PortServices`, :class:`TcpConnection`, :class:`SoupBinSession` and
         :class:`OuchEncoder`.
     stat_* : ``Out(1)``
         Pulses of the same blocks, and of :class:`XgmiiTransmitter`, :class:`SegmentParser` and
@@ -104,7 +115,7 @@ class OrderSession(wiring.Component):
             "transmitter": TcpTransmitter(window=_WINDOW),
             "parser": SegmentParser(),
             "buffer": PayloadBuffer(size_bytes=_BUFFER_BYTES),
-            "arp": ArpResolver(),
+            "services": PortServices(),
             "connection": TcpConnection(window=_WINDOW),
             "ring": RetransmissionRing(size_bytes=profile.tcp_ring_bytes),
             "soup": SoupBinSession(),
@@ -125,6 +136,8 @@ class OrderSession(wiring.Component):
             "verdicts": In(stream.Signature(FrameVerdict, always_ready=True)),
             "data":     Out(64),
             "control":  Out(8),
+            "aside_data":    Out(64, init=IDLE_WORD["data"]),
+            "aside_control": Out(8, init=IDLE_WORD["control"]),
             "requests": In(stream.Signature(OrderRequest(profile))),
             "sent":     Out(stream.Signature(OrderSent(profile), always_ready=True)),
             "answers":  Out(stream.Signature(VenueAnswer, always_ready=True)),
@@ -143,6 +156,7 @@ class OrderSession(wiring.Component):
             "day_ended": Out(1),
             "query":     In(1),
             "abort":     In(1),
+            **{name: self._blocks["services"].signature.members[name] for name in _SERVICES},
             "cfg_enable": In(1),
             "cfg_local_mac":     In(48),
             "cfg_local_address": In(32),
@@ -158,7 +172,7 @@ class OrderSession(wiring.Component):
         for name, block in blocks.items():
             m.submodules[name] = block
         line, transmitter, parser = blocks["line"], blocks["transmitter"], blocks["parser"]
-        buffer, arp, ring = blocks["buffer"], blocks["arp"], blocks["ring"]
+        buffer, services, ring = blocks["buffer"], blocks["services"], blocks["ring"]
         connection, soup = blocks["connection"], blocks["soup"]
         encoder, decoder = blocks["encoder"], blocks["decoder"]
         for block, names in _STATS.items():
@@ -172,42 +186,63 @@ class OrderSession(wiring.Component):
 
         addresses = Signal(TcpAddresses)
         m.d.comb += [
-            addresses.local_mac.eq(self.cfg_local_mac), addresses.peer_mac.eq(arp.mac),
+            addresses.local_mac.eq(self.cfg_local_mac), addresses.peer_mac.eq(services.peer_mac),
             addresses.local_address.eq(self.cfg_local_address),
             addresses.peer_address.eq(self.cfg_peer_address),
             addresses.local_port.eq(self.cfg_local_port),
             addresses.peer_port.eq(self.cfg_peer_port),
             transmitter.cfg_addresses.eq(addresses), parser.cfg_addresses.eq(addresses),
-            arp.cfg_local_address.eq(self.cfg_local_address),
-            self.data.eq(line.data), self.control.eq(line.control),
+            services.cfg_local_mac.eq(self.cfg_local_mac),
+            services.cfg_local_address.eq(self.cfg_local_address),
             line.heads.eq(transmitter.heads),
             connection.now_ns.eq(self.now_ns), soup.now_ns.eq(self.now_ns),
-            arp.now_ns.eq(self.now_ns),
+            services.now_ns.eq(self.now_ns),
         ]
         wiring.connect(m, transmitter.starts, line.starts)
         wiring.connect(m, transmitter.beats, line.beats)
         wiring.connect(m, connection.segments, transmitter.segments)
-        wiring.connect(m, arp.packets, transmitter.arp)
+        wiring.connect(m, services.frames, transmitter.services)
         wiring.connect(m, soup.staged, connection.staged)
         wiring.connect(m, buffer.octets, soup.octets)
         wiring.connect(m, soup.messages, decoder.messages)
 
+        for name in _SERVICES:
+            inner, outer = getattr(services, name), getattr(self, name)
+            sunk = services.signature.members[name].flow is In
+            m.d.comb += inner.eq(outer) if sunk else outer.eq(inner)
+        m.d.comb += [
+            transmitter.service_head.eq(services.head), services.sent.eq(transmitter.service_sent),
+            services.word_index.eq(transmitter.service_index),
+            transmitter.service_word.eq(services.word),
+            services.datagram_good.eq(parser.datagram_good),
+            # Only a peer that never answered may be elsewhere by now.
+            services.forget.eq((connection.state == TcpState.CLOSED)
+                               & (connection.reason == CloseReason.TIMEOUT)),
+        ]
+
+        # The line's words go to one port, idles to the other.
+        idle = XgmiiWord.const(IDLE_WORD)
+        m.d.comb += [self.data.eq(Mux(transmitter.aside, idle.data, line.data)),
+                     self.control.eq(Mux(transmitter.aside, idle.control, line.control))]
+        m.d.sync += [self.aside_data.eq(Mux(transmitter.aside, line.data, idle.data)),
+                     self.aside_control.eq(Mux(transmitter.aside, line.control, idle.control))]
+
         # Received frames.
-        for block in (parser, buffer, arp):
+        for block in (parser, buffer, services):
             m.d.comb += [block.beats.valid.eq(self.beats.valid),
                          Value.cast(block.beats.p).eq(Value.cast(self.beats.p))]
-        for block in (parser, arp):
+        for block in (parser, services):
             m.d.comb += [block.verdicts.valid.eq(self.verdicts.valid),
                          block.verdicts.p.good.eq(self.verdicts.p.good)]
         m.d.comb += [
-            buffer.index.eq(parser.index), arp.index.eq(parser.index),
+            buffer.index.eq(parser.index), services.index.eq(parser.index),
             connection.arrived.eq(parser.arrived),
             Value.cast(connection.segment).eq(Value.cast(parser.segment)),
             connection.room.eq(buffer.room), buffer.accept.eq(connection.accept),
             buffer.offset.eq(connection.offset), buffer.length.eq(connection.length),
             buffer.clear.eq(connection.reset_buffers), ring.clear.eq(connection.reset_buffers),
             soup.restart.eq(connection.reset_buffers),
-            arp.resolve.eq(connection.resolve), connection.resolved.eq(arp.known),
+            services.resolve.eq(connection.resolve), connection.resolved.eq(services.known),
         ]
 
         # What leaves, and what is kept of it.

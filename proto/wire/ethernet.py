@@ -1,6 +1,6 @@
-"""Ethernet, VLAN, ARP, IPv4, UDP and TCP headers.
+"""Ethernet, VLAN, ARP, IPv4, ICMP, IGMP, UDP and TCP headers.
 
-Ref: IEEE 802.3 clause 3, IEEE 802.1Q clause 9; RFC 768, 791, 826, 9293.
+Ref: IEEE 802.3 clause 3, IEEE 802.1Q clause 9; RFC 768, 791, 792, 826, 2113, 2236, 3376, 9293.
 Addresses are unsigned integers, first byte most significant.
 """
 
@@ -9,9 +9,10 @@ from enum import IntEnum, IntFlag
 from proto.wire.message import Message, uint
 
 __all__ = [
-    "ARP", "FCS_BYTES", "IPV4", "MAC", "MAXIMUM_FRAME_BYTES", "MINIMUM_FRAME_BYTES", "PREAMBLE",
-    "SFD", "TCP", "UDP", "VLAN_TAG", "ArpOperation", "EtherType", "IpProtocol", "Ipv4Flag",
-    "TcpFlag", "TcpOption",
+    "ARP", "FCS_BYTES", "ICMP_ECHO", "IGMP", "IGMP_RECORD", "IGMP_REPORT", "IPV4", "MAC",
+    "MAXIMUM_FRAME_BYTES", "MINIMUM_FRAME_BYTES", "PREAMBLE", "ROUTER_ALERT", "SFD", "TCP", "UDP",
+    "VLAN_TAG", "ArpOperation", "EtherType", "IcmpType", "IgmpRecordType", "IgmpType",
+    "IpProtocol", "Ipv4Flag", "TcpFlag", "TcpOption",
 ]
 
 #: A byte of the preamble, and the start-of-frame delimiter that ends it.
@@ -41,6 +42,30 @@ class IpProtocol(IntEnum):
     IGMP = 2
     TCP = 6
     UDP = 17
+
+
+class IcmpType(IntEnum):
+    """ICMP types that the appliance knows."""
+
+    ECHO_REPLY = 0
+    ECHO = 8
+
+
+class IgmpType(IntEnum):
+    """IGMP types that the appliance knows."""
+
+    QUERY = 0x11
+    REPORT_V2 = 0x16
+    LEAVE_V2 = 0x17
+    REPORT_V3 = 0x22
+
+
+class IgmpRecordType(IntEnum):
+    """Types of group records that the appliance sends."""
+
+    IS_EXCLUDE = 2
+    TO_INCLUDE = 3
+    TO_EXCLUDE = 4
 
 
 class Ipv4Flag(IntFlag):
@@ -111,6 +136,31 @@ IPV4 = Message("ipv4_header", size=20, source="RFC 791, 3.1 (without options)", 
     uint("flags_fragment_offset", 2, description="flags 3 bits, offset 13 bits in 8 bytes"),
     uint("time_to_live", 1), uint("protocol", 1), uint("header_checksum", 2),
     uint("source_address", 4), uint("destination_address", 4),
+))
+
+ROUTER_ALERT = Message("router_alert_option", size=4, source="RFC 2113", fields=(
+    uint("type", 1, description="148"), uint("length", 1, unit="bytes"), uint("value", 2),
+))
+
+ICMP_ECHO = Message("icmp_echo_header", size=8, source="RFC 792", fields=(
+    uint("type", 1, description="8 request, 0 reply"), uint("code", 1), uint("checksum", 2),
+    uint("identifier", 2), uint("sequence_number", 2),
+))
+
+IGMP = Message("igmp_message", size=8, source="RFC 2236, 2", fields=(
+    uint("type", 1), uint("maximum_response_time", 1, unit="0.1 s",
+                          description="of a query; in version 3 a code from 128 on"),
+    uint("checksum", 2), uint("group_address", 4, description="0 in a general query"),
+))
+
+IGMP_REPORT = Message("igmp_v3_report", size=8, source="RFC 3376, 4.2", fields=(
+    uint("type", 1), uint("reserved", 1), uint("checksum", 2), uint("reserved_2", 2),
+    uint("record_count", 2),
+))
+
+IGMP_RECORD = Message("igmp_v3_group_record", size=8, source="RFC 3376, 4.2", fields=(
+    uint("type", 1), uint("auxiliary_length", 1, unit="4 bytes"), uint("source_count", 2),
+    uint("group_address", 4),
 ))
 
 UDP = Message("udp_header", size=8, source="RFC 768", fields=(

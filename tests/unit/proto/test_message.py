@@ -150,7 +150,8 @@ def _values(message):
 
 
 LAYOUTS = [
-    SAMPLE, ethernet.MAC, ethernet.VLAN_TAG, ethernet.ARP, ethernet.IPV4, ethernet.UDP,
+    SAMPLE, ethernet.MAC, ethernet.VLAN_TAG, ethernet.ARP, ethernet.IPV4, ethernet.ROUTER_ALERT,
+    ethernet.ICMP_ECHO, ethernet.IGMP, ethernet.IGMP_REPORT, ethernet.IGMP_RECORD, ethernet.UDP,
     ethernet.TCP, moldudp64.HEADER, moldudp64.BLOCK, moldudp64.REQUEST, itch50.HEADER,
     *itch50.MESSAGES.values(), soupbintcp.HEADER, *soupbintcp.CLIENT_PACKETS.values(),
     *soupbintcp.SERVER_PACKETS.values(), events.HEADER, *events.EVENTS.values(),

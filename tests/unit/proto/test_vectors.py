@@ -65,7 +65,8 @@ def test_every_message_type_has_a_vector():
     assert _types("soupbintcp") == set(soupbintcp.CLIENT_PACKETS) | set(soupbintcp.SERVER_PACKETS)
     assert {p.values[0]["message"] for p in vectors("moldudp64")} == set(_MOLD)
     assert {p.values[0]["message"] for p in vectors("ethernet")} == {
-        "MAC", "VLAN_TAG", "ARP", "IPV4", "UDP", "TCP"}
+        "MAC", "VLAN_TAG", "ARP", "IPV4", "ROUTER_ALERT", "ICMP_ECHO", "IGMP", "IGMP_REPORT",
+        "IGMP_RECORD", "UDP", "TCP"}
 
 
 def test_codes_of_vectors_are_listed():

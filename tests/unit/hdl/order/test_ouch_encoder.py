@@ -7,7 +7,7 @@ from amaranth import Module, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from scapy.layers.inet import IP, TCP
-from scapy.layers.l2 import ARP, Ether
+from scapy.layers.l2 import Ether
 
 from hdl.net.tcp_transmitter import TcpTransmitter
 from hdl.net.xgmii_transmitter import XgmiiTransmitter
@@ -203,29 +203,40 @@ def test_random_orders_are_right_for_scapy_and_struct(firm):
         sequence = (sequence + 50) % 2**32
 
 
-def test_arp_packets_leave_between_orders():
+def test_frames_of_services_leave_between_orders():
     dut = OrderPath()
-    words = []
+    transmitter = dut.transmitter
+    rng = random.Random(8)
+    words, asides = [], []
+    frames = [rng.randbytes(length) for length in (42, 43, 60, 61, 64, 120, 127)]
+    current = [frames[0]]
 
     async def monitor(ctx):
-        async for _, _, data, control in ctx.tick().sample(dut.data, dut.control):
+        async for _, _, data, control, aside in ctx.tick().sample(
+                dut.data, dut.control, transmitter.aside):
             words.append((data, control))
+            if control == 1 or control == 0x1F:
+                asides.append(aside)
+
+    async def memory(ctx):
+        while True:
+            at = 8 * ctx.get(transmitter.service_index)
+            ctx.set(transmitter.service_word, int.from_bytes(current[0][at:at + 8], "little"))
+            await ctx.tick()
 
     async def bench(ctx):
-        ctx.set(dut.transmitter.cfg_addresses, ADDRESSES)
-        for packet in ({"reply": 0, "mac": 0, "address": 0x0A0000FE},
-                       {"reply": 1, "mac": 0x020000000009, "address": 0x0A000009}):
-            ctx.set(dut.transmitter.arp.payload, packet)
-            ctx.set(dut.transmitter.arp.valid, 1)
-            await ctx.tick().until(dut.transmitter.arp.ready)
-            ctx.set(dut.transmitter.arp.valid, 0)
+        ctx.set(transmitter.cfg_addresses, ADDRESSES)
+        for number, frame in enumerate(frames):
+            current[0] = frame
+            ctx.set(transmitter.service_head, int.from_bytes(frame[:16], "little"))
+            ctx.set(transmitter.services.payload, {"length": len(frame), "aside": number % 2})
+            ctx.set(transmitter.services.valid, 1)
+            await ctx.tick().until(transmitter.services.ready)
+            ctx.set(transmitter.services.valid, 0)
+            await ctx.tick().until(transmitter.service_sent)
         await ctx.tick().repeat(30)
 
-    run(dut, bench, background=[monitor], cycles=2000)
-    frames = [Ether(check_fcs(frame)) for _, frame, _ in parse_xgmii(words)[0]]
-    assert [(f.dst, f[ARP].op, f[ARP].psrc, f[ARP].pdst, f[ARP].hwsrc, f[ARP].hwdst)
-            for f in frames] == [
-        ("ff:ff:ff:ff:ff:ff", 1, "10.0.0.1", "10.0.0.254", "02:00:00:00:00:01",
-         "00:00:00:00:00:00"),
-        ("02:00:00:00:00:09", 2, "10.0.0.1", "10.0.0.9", "02:00:00:00:00:01",
-         "02:00:00:00:00:09")]
+    run(dut, bench, background=[monitor, memory], cycles=2000)
+    sent = [check_fcs(frame) for _, frame, _ in parse_xgmii(words)[0]]
+    assert sent == [frame.ljust(60, b"\0") for frame in frames]
+    assert asides == [number % 2 for number in range(len(frames))]
