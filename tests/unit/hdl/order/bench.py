@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from amaranth.hdl import Cat
 from amaranth.lib.data import Layout
-from scapy.layers.inet import IP, TCP
+from scapy.layers.inet import ICMP, IP, TCP
 from scapy.layers.l2 import ARP, Ether
 
 from hdl.order.order_session import OrderSession
@@ -38,11 +38,12 @@ def check_by_scapy(frame: bytes) -> None:
     packet = Ether(frame)
     if ARP in packet:
         return
+    kind = ICMP if ICMP in packet else TCP
     again = IP(bytes(packet[IP])[:packet[IP].len])
     del again.chksum
-    del again[TCP].chksum
+    del again[kind].chksum
     again = IP(bytes(again))
-    assert (again.chksum, again[TCP].chksum) == (packet[IP].chksum, packet[TCP].chksum)
+    assert (again.chksum, again[kind].chksum) == (packet[IP].chksum, packet[kind].chksum)
     assert len(frame) <= 124
 
 
@@ -258,6 +259,10 @@ class SessionBench:
         raise TimeoutError(f"not within {cycles} cycles: server {self.server.state}, "
                            f"tcp {self.ctx.get(self.dut.tcp_state)}, "
                            f"session {self.ctx.get(self.dut.session_state)}, {self.stats}")
+
+    def service_waits(self) -> bool:
+        """Tell whether a frame of a service waits to leave."""
+        return bool(self.ctx.get(self.dut._blocks["services"].frames.valid))
 
     def up(self) -> bool:
         """Tell whether the session is logged in."""

@@ -4,6 +4,8 @@ import random
 from itertools import pairwise
 
 import pytest
+from scapy.layers.inet import ICMP, IP
+from scapy.layers.l2 import Ether
 
 from hdl.net.tcp_connection import CloseReason, TcpState
 from hdl.order.soupbin_session import SessionState
@@ -573,3 +575,41 @@ def test_third_duplicate_acknowledgment_repairs_before_the_timer():
 
     bench.run(scenario)
     check_orders(bench, requests)
+
+
+def test_orders_wait_at_most_eighteen_cycles_for_frames_of_services():
+    bench = SessionBench()
+    rng = random.Random(12)
+
+    async def scenario():
+        await bench.until(bench.up)
+        await bench.step(200)
+        bench.ctx.set(bench.dut.version_3, 1)
+        bench.ctx.set(bench.dut.group, 0xE9360C6F)
+        waits = []
+        for turn in range(12):
+            bench.skipped_ns += 1 << 20
+            before = len(bench.frames)
+            if turn % 3 == 2:
+                bench.ctx.set(bench.dut.membership, 1)
+            else:
+                bench.inject(bytes(Ether(dst="02:00:00:00:00:01", src="02:00:00:00:00:99")
+                                   / IP(src="10.0.0.9", dst="10.0.0.1") / ICMP(id=turn)
+                                   / rng.randbytes(82)))
+            while not bench.service_waits():
+                await bench.step()
+            bench.ctx.set(bench.dut.membership, 0)
+            await bench.step(78 + turn // 2)
+            bench.request(**enter(turn))
+            asked = bench.cycle
+            await bench.step(24)
+            assert bench.waiting == 0
+            waits.append(bench.transfers[-1] - asked)
+            await bench.step(40)
+            echoes = [f for _, f in bench.frames[before:] if f[23] == 1]
+            assert len(echoes) == (turn % 3 != 2)
+        assert 12 <= max(waits) <= 18
+        assert bench.stats["stat_services_icmp_replies"] == 8
+        assert bench.stats["stat_services_igmp_sent"] == 4
+
+    bench.run(scenario)
