@@ -9,7 +9,7 @@ from hdl.top import Top
 
 __all__ = ["BoardCore"]
 
-_LINES = ("feed_a_rx", "order_rx", "management_rx", "order_tx", "management_tx")
+_LINES = ("feed_a_rx", "order_rx", "management_rx", "feed_a_tx", "order_tx", "management_tx")
 
 
 class BoardCore(wiring.Component):
@@ -28,7 +28,7 @@ class BoardCore(wiring.Component):
     -------
     feed_a_rx_data, order_rx_data, management_rx_data : ``In(64)``, with ``_control`` : ``In(8)``
         XGMII, domain ``rx``.
-    order_tx_data, management_tx_data : ``Out(64)``, with ``_control`` : ``Out(8)``
+    feed_a_tx_data, order_tx_data, management_tx_data : ``Out(64)``, with ``_control`` : ``Out(8)``
         XGMII.
     """
 

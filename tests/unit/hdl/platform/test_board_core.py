@@ -8,7 +8,8 @@ from hdl.platform.board_core import BoardCore
 from hdl.profile import PROFILES
 
 LINES = {f"{line}_{part}"
-         for line in ("feed_a_rx", "order_rx", "management_rx", "order_tx", "management_tx")
+         for line in ("feed_a_rx", "order_rx", "management_rx", "feed_a_tx", "order_tx",
+                      "management_tx")
          for part in ("data", "control")}
 
 
