@@ -80,10 +80,13 @@ def simulate(frames, *, go_in=always, go_out=always, drain=40, seed=1, log=None,
         await drive_frames(ctx, dut, frames, go=go_in, seed=seed, log=log, gap_cycles=gap_cycles)
         await ctx.tick().repeat(drain)
 
-    async def follow(ctx):
-        await beside(ctx, dut)
+    background = [watch.bench]
+    if beside is not None:
+        async def follow(ctx):
+            await beside(ctx, dut)
 
-    run(dut, bench, background=[watch.bench] + [follow] * (beside is not None))
+        background.append(follow)
+    run(dut, bench, background=background)
     return watch
 
 

@@ -35,14 +35,14 @@ def order(side, quantity, price_e4, **more):
 
 def searched(buys, sells, reference_e4, tick_e4=100):
     """Return price, paired and surplus by trying every price on the grid."""
-    found = None
+    tried = []
     for price in range(P - 2000, P + 2001, tick_e4):
         wanted = sum(shares for limit, shares in buys if limit >= price)
         offered = sum(shares for limit, shares in sells if limit <= price)
         key = (-min(wanted, offered), abs(wanted - offered), abs(price - reference_e4))
-        if found is None or key < found[0]:
-            found = key, Clearing(price, min(wanted, offered), wanted - offered)
-    return found[1] if found[1].paired else None
+        tried.append((key, Clearing(price, min(wanted, offered), wanted - offered)))
+    _, found = min(tried, key=lambda one: one[0])
+    return found if found.paired else None
 
 
 @pytest.mark.parametrize("seed", range(SEED, SEED + 30))
