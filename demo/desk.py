@@ -70,25 +70,32 @@ class Desk:
         status = run([*arguments, "--output", "json"], environment)
         return _answer(arguments, status, out.getvalue(), err.getvalue())
 
-    def beside(self, *arguments: str) -> Callable[[], dict[str, Any]]:
-        """Start a command that waits for something, in a process of its own.
-
-        Returns
-        -------
-        callable
-            Waits for its end and returns what it printed; raises as :meth:`do`.
-        """
+    def beside(self, *arguments: str) -> "Beside":
+        """Start a command that waits for something, in a process of its own."""
         self._show(f"tickwire {shlex.join(arguments)}")
         process = subprocess.Popen(
             [sys.executable, "-m", "control", *arguments, "--output", "json"], cwd=ROOT, text=True,
             env={**os.environ, **self._variables}, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+        return Beside(arguments, process)
 
-        def end() -> dict[str, Any]:
-            out, err = process.communicate(timeout=_LONGEST_S)
-            return _answer(arguments, process.returncode, out, err)
 
-        return end
+class Beside:
+    """A command that runs beside the desk's others."""
+
+    def __init__(self, arguments: tuple[str, ...], process: subprocess.Popen[str]) -> None:
+        self._arguments = arguments
+        self._process = process
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended, in whatever way."""
+        return self._process.poll() is not None
+
+    def end(self) -> dict[str, Any]:
+        """Wait for its end and return what it printed; raises as :meth:`Desk.do`."""
+        out, err = self._process.communicate(timeout=_LONGEST_S)
+        return _answer(self._arguments, self._process.returncode, out, err)
 
 
 def _answer(arguments: tuple[str, ...], status: int, out: str, err: str) -> dict[str, Any]:

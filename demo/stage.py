@@ -80,10 +80,11 @@ class Stage:
         """
         came_up = self.desk.beside("session", "up", "--timeout-ms", "60000")
         # The command has taken effect while time stands still; its outcome needs time.
-        while self.desk.ask("session", "show")["state"]["tcp"] == "closed":
+        while (self.desk.ask("session", "show")["state"]["tcp"] == "closed"
+               and not came_up.ended):
             self.processes.check()
         self.run(10 * _MS_NS)
-        came_up()
+        came_up.end()
 
     def finish(self) -> dict[str, Any]:
         """End the control plane, then the day, and wait for the processes.
