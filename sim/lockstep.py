@@ -24,7 +24,8 @@ from sim.order_capture import PortFrame
 
 __all__ = ["LockstepRun", "run_lockstep"]
 
-#: Nothing is under way after so many quiet cycles: longer than any stage waits for another.
+#: Nothing is under way after so many quiet cycles: longer than any stage waits for another. The
+#: venue's answers are read byte by byte behind the line: each byte of its frames takes one more.
 _CALM_CYCLES = 128
 #: A jump is this far ahead at least; see hdl/telemetry/nanosecond_clock.py.
 _JUMP_NS = 100
@@ -33,7 +34,7 @@ _JUMP_CYCLES = 4
 #: Cycles for what is not finished after these: it goes on with the next grant.
 _MOST_CYCLES = 100_000
 #: An answer of the management port begins after the first, and the second for each byte asked: an
-#: operation has 8 bytes and takes 9 cycles.
+#: operation has 8 bytes and takes 10 cycles.
 _ANSWER_CYCLES, _ANSWER_CYCLES_PER_BYTE = 200, 2
 #: Some parts of the books look at one side after the other, in rounds of so many cycles or a whole
 #: fraction of them. While time stands still whole rounds pass, so nothing depends on how many.
@@ -84,6 +85,7 @@ class LockstepRun:
         self._now_ns = int(peer.welcome["now_ns"])
         self._latency_ns = int(peer.welcome["order_latency_ns"])
         self._calm = True
+        self._unread = 0        # bytes on the order line since it was calm
         self._held_cycle: int | None = None
         self._out: list[tuple[int, bytes]] = []
         self._host_takes = False        # the control plane takes its event records
@@ -130,6 +132,8 @@ class LockstepRun:
             self._advance(frame.time_ns)
             self._simulation.send([frame.frame], frame.line)
             self._calm = False
+            if frame.line is Line.ORDER:
+                self._unread += len(frame.frame)
         self._advance(grant.until_ns)
         self._hold(True)
         # What came last may still be under way: it ends now, and not while the management port is
@@ -161,15 +165,21 @@ class LockstepRun:
 
     def _end_what_is_under_way(self) -> None:
         if not self._calm:
-            self._calm = self._simulation.calm(_CALM_CYCLES, _MOST_CYCLES)
+            self._becalm(_MOST_CYCLES)
         self._collect()
+
+    def _becalm(self, most_cycles: int) -> None:
+        """Run until nothing is under way, for some cycles at most."""
+        self._calm = self._simulation.calm(_CALM_CYCLES + self._unread, most_cycles)
+        if self._calm:
+            self._unread = 0
 
     def _advance(self, until_ns: int) -> None:
         """Let the design's clock reach a time; jump as soon as nothing is under way."""
         simulation = self._simulation
         left_ns = until_ns - simulation.time_ns
         if left_ns > 0 and not self._calm:
-            self._calm = simulation.calm(_CALM_CYCLES, self._cycles(left_ns))
+            self._becalm(self._cycles(left_ns))
             self._collect()
             left_ns = until_ns - simulation.time_ns
         if left_ns > _JUMP_NS:
