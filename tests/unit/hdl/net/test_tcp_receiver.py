@@ -1,4 +1,4 @@
-"""Segment parser, payload buffer and ARP on their own: latencies, limits, damage."""
+"""Segment parser and payload buffer on their own: latencies, limits, damage."""
 
 import random
 import zlib
@@ -7,11 +7,10 @@ import pytest
 from amaranth import Module
 from amaranth.lib import wiring
 
-from hdl.net.arp import ArpResolver
 from hdl.net.tcp_buffer import PayloadBuffer
 from hdl.net.tcp_receiver import SegmentParser
 from hdl.net.xgmii_receiver import VERDICT_CYCLES
-from sim.golden.tcp import ACK, PSH, Packet, arp_packet, segment
+from sim.golden.tcp import ACK, PSH, Packet, segment
 from tests.support.streams import run
 
 ADDRESSES = {"local_mac": 1, "peer_mac": 2, "local_address": 0x0A000001,
@@ -35,23 +34,18 @@ def beats_of(frame: bytes) -> list[dict]:
 
 
 class Receiver(wiring.Component):
-    """Parser, buffer and resolver on the same beats."""
+    """Parser and buffer on the same beats."""
 
     def __init__(self):
         self.parser, self.buffer = SegmentParser(), PayloadBuffer(size_bytes=2048, segments=8)
-        self.arp = ArpResolver()
         super().__init__({})
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.parser, m.submodules.buffer = self.parser, self.buffer
-        m.submodules.arp = self.arp
-        for block in (self.buffer, self.arp):
-            m.d.comb += [block.beats.valid.eq(self.parser.beats.valid),
-                         block.beats.p.eq(self.parser.beats.p),
-                         block.index.eq(self.parser.index)]
-        m.d.comb += [self.arp.verdicts.valid.eq(self.parser.verdicts.valid),
-                     self.arp.verdicts.p.good.eq(self.parser.verdicts.p.good)]
+        m.d.comb += [self.buffer.beats.valid.eq(self.parser.beats.valid),
+                     self.buffer.beats.p.eq(self.parser.beats.p),
+                     self.buffer.index.eq(self.parser.index)]
         return m
 
 
@@ -191,34 +185,6 @@ def test_buffer_latency_is_seven_cycles():
             cycles += 1
         assert cycles == 7
         assert ctx.get(dut.buffer.octets.payload) == ord("a")
-
-    run(dut, bench, cycles=1000)
-
-
-def test_address_is_known_four_cycles_after_the_reply():
-    dut = Receiver()
-
-    async def bench(ctx):
-        ctx.set(dut.arp.cfg_local_address, 0x0A000001)
-        ctx.set(dut.arp.cfg_next_hop, 0x0A000002)
-        ctx.set(dut.arp.resolve, 1)
-        us = (LOCAL_MAC, 0x0A000001)
-        # From another host: not the next hop's address.
-        await send(ctx, dut, arp_packet(2, (PEER_MAC, 0x0A000003), us, LOCAL_MAC))
-        await ctx.tick().repeat(6)
-        assert not ctx.get(dut.arp.known)
-        await send(ctx, dut, arp_packet(2, (PEER_MAC, 0x0A000002), us, LOCAL_MAC))
-        for cycle in range(VERDICT_CYCLES + 1, 8):
-            assert ctx.get(dut.arp.known) == (cycle >= 4)
-            await ctx.tick()
-        assert ctx.get(dut.arp.mac) == int.from_bytes(PEER_MAC, "big")
-        # It stays while it is wanted, and is forgotten after.
-        await send(ctx, dut, arp_packet(2, (LOCAL_MAC, 0x0A000002), us, LOCAL_MAC))
-        await ctx.tick().repeat(6)
-        assert ctx.get(dut.arp.mac) == int.from_bytes(PEER_MAC, "big")
-        ctx.set(dut.arp.resolve, 0)
-        await ctx.tick().repeat(2)
-        assert not ctx.get(dut.arp.known)
 
     run(dut, bench, cycles=1000)
 
