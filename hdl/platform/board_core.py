@@ -47,7 +47,8 @@ class BoardCore(wiring.Component):
             m.d.comb += theirs.eq(ours) if member.flow == In else ours.eq(theirs)
         m.d.comb += [
             core.csr_address.eq(0), core.csr_write_data.eq(0), core.csr_write.eq(0),
-            core.csr_read.eq(0), core.events_ready.eq(0), core.time_ns.eq(0), core.time_hold.eq(0),
+            core.csr_read.eq(0), core.events_ready.eq(0), core.words_ready.eq(0),
+            core.time_ns.eq(0), core.time_hold.eq(0),
         ]
 
         return m

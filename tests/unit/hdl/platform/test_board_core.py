@@ -28,5 +28,5 @@ def test_what_drives_a_simulation_is_tied_and_nothing_else():
     driven = drivers(rtlil.convert(BoardCore(PROFILES["bench"]), name="board"))
     tied = {name for name, value in driven.items() if re.fullmatch(r"\d+'0+", value)}
     assert tied == {"csr_address", "csr_write_data", "csr_write", "csr_read", "events_ready",
-                    "time_ns", "time_hold"}
+                    "words_ready", "time_ns", "time_hold"}
     assert driven.keys() == tied | LINES
