@@ -1,7 +1,6 @@
 """ARP, ping and IGMP against the Linux network stack: the appliance's ports behind a TAP."""
 
 import json
-import os
 import subprocess
 
 import pytest
@@ -13,7 +12,7 @@ from sim.appliance import Appliance
 from sim.golden.services import arp_request
 from sim.library import Line
 from sim.order_entry import SessionSettings, configure_session
-from sim.tap import Tap, TapUnavailableError
+from tests.support.tap import tap_with_address
 
 pytestmark = pytest.mark.e2e
 
@@ -23,13 +22,7 @@ FEED_MAC, GROUP = 0x020000000007, "233.54.12.111"
 
 @pytest.fixture
 def tap():
-    try:
-        made = Tap(f"tw{os.getpid()}", f"{KERNEL}/24")
-    except TapUnavailableError as error:
-        if os.environ.get("TICKWIRE_REQUIRE_DATA") == "1":
-            pytest.fail(f"TAP is required: {error}")
-        pytest.skip(str(error))
-    with made:
+    with tap_with_address(f"{KERNEL}/24") as made:
         yield made
 
 

@@ -1,7 +1,6 @@
 """Orders over a real TCP socket: the appliance behind a TAP, the venue an independent server."""
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -25,8 +24,9 @@ from sim.order_entry import (
     configure_session,
     load_linear_model,
 )
-from sim.tap import Tap, TapUnavailableError, write_pcap
+from sim.tap import Tap, write_pcap
 from tests.support.order_line import Market
+from tests.support.tap import tap_with_address
 
 pytestmark = pytest.mark.e2e
 
@@ -105,13 +105,7 @@ class Desk:
 
 @pytest.fixture
 def tap():
-    try:
-        made = Tap(f"tw{os.getpid()}", f"{VENUE}/24")
-    except TapUnavailableError as error:
-        if os.environ.get("TICKWIRE_REQUIRE_DATA") == "1":
-            pytest.fail(f"TAP is required: {error}")
-        pytest.skip(str(error))
-    with made:
+    with tap_with_address(f"{VENUE}/24") as made:
         yield made
 
 
