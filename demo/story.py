@@ -25,7 +25,7 @@ from demo.report import Readings, make_report
 from demo.settings import TradingSettings, set_up
 from demo.stage import Stage, stage
 from proto.recording import FILE_NAME as RECORDED_RUN
-from sim.bench.report import source_commit
+from sim.recorded import source_commit
 
 __all__ = ["DemoSettings", "failures", "play"]
 

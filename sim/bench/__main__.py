@@ -16,6 +16,7 @@ from sim.bench.replay_rate import measure_replay_rate
 from sim.bench.report import PARTS, failures, identity, table
 from sim.bench.timing import measure_timing
 from sim.errors import SimulationError
+from sim.recorded import write_run
 from sim.verilate import build_root
 
 #: Orders of each kind, messages at line rate of each form, messages replayed, and seeds.
@@ -101,9 +102,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _arguments().parse_args(arguments)
     path = options.json or build_root() / "bench.json"
     parts = tuple(options.only or PARTS)
-    report = identity(options.profile)
-    report["command"] = shlex.join(["python", "-m", "sim.bench",
-                                    *(sys.argv[1:] if arguments is None else arguments)])
+    report = identity(options.profile, shlex.join(
+        ["python", "-m", "sim.bench", *(sys.argv[1:] if arguments is None else arguments)]))
     report |= _kept(path, report)
     try:
         baseline = load_baseline(options.baseline, report) if options.baseline else None
@@ -113,8 +113,7 @@ def main(arguments: list[str] | None = None) -> int:
     except SimulationError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_run(path, report)
     print("\n".join(table(report)))
     reasons = failures(report, parts)
     if baseline is not None and not reasons:

