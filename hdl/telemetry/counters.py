@@ -87,12 +87,13 @@ class CounterBank(wiring.Component):
 
         # Read and add; the next visit is `depth` cycles away, so there is no hazard.
         first = Signal(init=1)
+        held = Signal(self.bits, reset_less=True)   # the block RAM's output register
         total = Signal(self.bits)
         with m.If(slots[2] == depth - 1):
             m.d.sync += first.eq(0)
-        m.d.sync += total.eq(taken + Mux(first, 0, sums.data))
+        m.d.sync += [held.eq(sums.data), total.eq(taken + Mux(first, 0, held))]
         m.d.comb += [
-            sums.addr.eq(slots[1]), sums.en.eq(1),
+            sums.addr.eq(slots[0]), sums.en.eq(1),
             writing.addr.eq(slots[3]), writing.data.eq(total), writing.en.eq(1),
         ]
 

@@ -12,8 +12,8 @@ __all__ = ["LatencyHistogram"]
 class LatencyHistogram(wiring.Component):
     """Count latencies; the last bin holds everything longer.
 
-    Latency: 2 cycles, `measured` to `orders`, `minimum` and `maximum`; 5 cycles to `count` of its
-    bin; 1 cycle, `bin` to `count`. Throughput: 1 measurement per 4 cycles; one that comes earlier,
+    Latency: 2 cycles, `measured` to `orders`, `minimum` and `maximum`; 6 cycles to `count` of its
+    bin; 1 cycle, `bin` to `count`. Throughput: 1 measurement per 5 cycles; one that comes earlier,
     or while the bins are being emptied (`bins` cycles after reset and after `clear`), is not
     counted.
 
@@ -63,17 +63,18 @@ class LatencyHistogram(wiring.Component):
         emptying = Signal(init=1)
         row = Signal(range(self.bins))
         fetched, added = Signal(), Signal()
+        held = Signal(32, reset_less=True)      # the block RAM's output register
         latency = Signal(32, reset_less=True)
         total = Signal(32, reset_less=True)
-        take, waits = Signal(), Signal()
+        take, waits, sums = Signal(), Signal(), Signal()
         m.d.comb += [
-            take.eq(self.measured & ~emptying & ~fetched & ~waits & ~added & ~self.clear),
+            take.eq(self.measured & ~emptying & ~(fetched | waits | sums | added) & ~self.clear),
             read.addr.eq(row), read.en.eq(1),
             write.addr.eq(row),
             write.data.eq(Mux(emptying, 0, total)),
             write.en.eq(emptying | added),
         ]
-        m.d.sync += [fetched.eq(take), waits.eq(fetched), added.eq(waits)]
+        m.d.sync += [fetched.eq(take), waits.eq(fetched), sums.eq(waits), added.eq(sums)]
         with m.If(take):
             m.d.sync += [
                 latency.eq(Mux(self.latency_cycles[32:].any(), 0xFFFFFFFF,
@@ -86,13 +87,14 @@ class LatencyHistogram(wiring.Component):
                 m.d.sync += self.minimum.eq(latency)
             with m.If(latency > self.maximum):
                 m.d.sync += self.maximum.eq(latency)
-        m.d.sync += total.eq(read.data + 1)
+        m.d.sync += [held.eq(read.data), total.eq(held + 1)]
 
         with m.If(emptying & ~self.clear):
             m.d.sync += [row.eq(row + 1), emptying.eq(row != last)]
         with m.If(self.clear):
             m.d.sync += [
-                emptying.eq(1), row.eq(0), fetched.eq(0), waits.eq(0), added.eq(0),
+                emptying.eq(1), row.eq(0), fetched.eq(0), waits.eq(0), sums.eq(0),
+                added.eq(0),
                 self.orders.eq(0), self.minimum.eq(0xFFFFFFFF), self.maximum.eq(0),
             ]
 

@@ -39,7 +39,7 @@ def test_every_measurement_is_counted_once_and_clear_forgets_all():
                          for _ in range(60)]
             for latency in latencies:
                 await measure(ctx, dut, latency)
-                await ctx.tick().repeat(3)
+                await ctx.tick().repeat(4)
             await ctx.tick()
             wanted = [0] * BINS
             for latency in latencies:
@@ -64,12 +64,12 @@ def test_latency_of_the_outputs():
         await ctx.tick().repeat(BINS + 1)
         ctx.set(dut.bin, 5)
         await measure(ctx, dut, 5)
-        for cycle in range(1, 6):
+        for cycle in range(1, 7):
             shown = cycle >= 2
             assert ctx.get(dut.orders) == shown
             assert ctx.get(dut.minimum) == (5 if shown else 0xFFFFFFFF)
             assert ctx.get(dut.maximum) == (5 if shown else 0)
-            assert ctx.get(dut.count) == (cycle >= 5)
+            assert ctx.get(dut.count) == (cycle >= 6)
             await ctx.tick()
 
     run(dut, bench)
