@@ -12,7 +12,7 @@ class FrameNotes(wiring.Component):
     """Keep a note for every frame in the buffer; show that of the frame at the buffer's output.
 
     Latency: 0 cycles, `note` to `shown`, for the newest frame (combinational through a multiplexer
-    that compares registered slots); notes of earlier frames come from memory, 2 cycles after
+    that compares registered slots); notes of earlier frames come from memory, 3 cycles after
     `shown_index` changes.
 
     Parameters
@@ -76,7 +76,11 @@ class FrameNotes(wiring.Component):
             writer.data.eq(self.note),
             reader.addr.eq(self.shown_index),
         ]
+        # A register behind the block RAM: a frame's note is asked for by its eighth beat.
+        earlier = Signal(self.shape, reset_less=True)
+        m.d.sync += Value.cast(earlier).eq(Value.cast(reader.data))
         newest = newest_kept & (newest_index == self.shown_index)
-        m.d.comb += self.shown.eq(Mux(newest, self.note, reader.data))
+        m.d.comb += Value.cast(self.shown).eq(
+            Mux(newest, Value.cast(self.note), Value.cast(earlier)))
 
         return m
