@@ -81,10 +81,12 @@ def OperationAhead(profile: Profile) -> data.StructLayout:  # noqa: N802
     """Return the layout of what is known of an operation in the cycle before it is offered.
 
     Every operation is announced by ``load`` in the cycle before its ``valid`` rises; not every
-    announcement is followed by one. The other fields are those of the operation.
+    announcement is followed by one. ``near`` is known earlier in the cycle: the message may end in
+    this cycle or wait. The other fields are those of the operation.
     """
     return data.StructLayout({
         "load": 1,
+        "near": 1,
         "symbol_index": profile.symbol_bits,
         "reference": 64,
         "side": Side,        # ADD only

@@ -254,7 +254,7 @@ class OrderTable(wiring.Component):
             m.d.comb += [self.coming.valid.eq(~decides), self.coming.side.eq(operation.side),
                          self.coming.symbol_index.eq(operation.symbol_index)]
         with m.Else():
-            m.d.comb += [self.coming.valid.eq(self.ahead.load & ~decides),
+            m.d.comb += [self.coming.valid.eq(self.ahead.near & ~decides),
                          self.coming.side.eq(self.ahead.side),
                          self.coming.symbol_index.eq(self.ahead.symbol_index)]
         m.d.comb += [

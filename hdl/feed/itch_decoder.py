@@ -239,7 +239,9 @@ learned, learned_index, unknown
             self.ahead.load.eq(ends),
             self.ahead.symbol_index.eq(self.symbol_index),
             self.ahead.reference.eq(number(_REFERENCE, soon)),
-            self.ahead.side.eq(number(side, soon) != itch50.Side.BUY.byte),
+            self.ahead.near.eq(self.messages.valid & window.last & ~window.first),
+            # An ADD's side has always come before the window in which it ends.
+            self.ahead.side.eq(number(side, before) != itch50.Side.BUY.byte),
         ]
         with m.If(ends):
             m.d.sync += [
@@ -387,7 +389,7 @@ learned, learned_index, unknown
 
         A byte is in the lower half of one window, from which it is kept, and in the upper half of
         the one before, where it counts only if the message ends there. The last answer is as the
-        second, a level shorter, for messages that do not end in their first window.
+        second, two levels shorter, for messages that do not end in their first window.
         """
         window = self.messages.p
         position = Signal(_LAST_BYTE // BEAT_BYTES)  # one-hot, of the windows after the first
@@ -412,9 +414,9 @@ learned, learned_index, unknown
                 m.d.sync += before.eq(lower)
             value = before
             if beat > 1:
-                value = Mux(at[beat - 1], upper, value)
+                value = Mux(position[beat - 2], upper, value)
             if beat:
-                value = Mux(at[beat], lower, value)
+                value = Mux(position[beat - 1], lower, value)
             soon.append(Value.cast(value))
         return at, now, kept, soon
 

@@ -37,11 +37,11 @@ async def drive(ctx, stream, items: Iterable[Any], go: Callable[[], bool] = alwa
 
 async def offer_announced(ctx, dut, operation: dict) -> None:
     """Announce a book operation on ``dut.ahead``, then offer it until it is taken."""
-    ctx.set(dut.ahead, {"load": 1, "symbol_index": operation["symbol_index"],
+    ctx.set(dut.ahead, {"load": 1, "near": 1, "symbol_index": operation["symbol_index"],
                         "reference": operation["reference"], "side": operation["side"]})
     await ctx.tick()
     # Nothing of an announcement is left when the operation is there.
-    ctx.set(dut.ahead, {"load": 0, "symbol_index": 0, "reference": 0, "side": 0})
+    ctx.set(dut.ahead, {"load": 0, "near": 0, "symbol_index": 0, "reference": 0, "side": 0})
     ctx.set(dut.operations.payload, operation)
     ctx.set(dut.operations.valid, 1)
     await ctx.tick().until(dut.operations.ready)
