@@ -5,7 +5,6 @@ from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.book.layouts import CachedLevel, CacheRow
-from hdl.book.tick import KEY_BITS
 from hdl.one_hot import pick
 from hdl.profile import Profile
 
@@ -32,7 +31,9 @@ class CacheUpdate(wiring.Component):
     Members
     -------
     row : ``In(CacheRow)``
-    key : ``In(32)``
+    bids : ``In(1)``
+        The row is one of bids: the higher price is the better one.
+    price : ``In(32)``
     action : ``In(CacheAction)``
     quantity : ``In(32)``
         Shares of the order.
@@ -42,12 +43,13 @@ class CacheUpdate(wiring.Component):
         This level is the next worse one; alone, or with a REMOVE.
     allow : ``In(1)``
         Sampled in the second cycle; low: do not append.
-    row_2, key_2 : ``Out``
-        The row that was sampled, and the operation's key, in the second cycle.
+    row_2, price_2 : ``Out``
+        The row that was sampled, and the operation's price, in the second cycle.
     result : ``Out(CacheRow)``
+        Of a row without levels the best one is all zeros.
     missed : ``Out(1)``
         The operation concerned a level that is not here (``beyond`` may have changed).
-    pushed : ``Out(1)``, pushed_key : ``Out(32)``
+    pushed : ``Out(1)``, pushed_price : ``Out(32)``
         The worst level was pushed out.
     appended : ``Out(1)``
         The level was appended: there was room, and the REMOVE concerned a level that is here.
@@ -59,15 +61,16 @@ class CacheUpdate(wiring.Component):
         A REMOVE took shares from the best level of the row; it took that level away.
     more : ``Out(1)``
         The side has orders in levels that are not in `result`.
-    worst_key : ``Out(32)``
-        Key of the worst level of the row; undefined when it has none.
+    worst_price : ``Out(32)``
+        Price of the worst level of the row; undefined when it has none.
     """
 
     def __init__(self, profile: Profile):
         self.profile = profile
         super().__init__({
             "row":        In(CacheRow(profile)),
-            "key":        In(KEY_BITS),
+            "bids":       In(1),
+            "price":      In(32),
             "action":     In(CacheAction),
             "quantity":   In(32),
             "final":      In(1),
@@ -75,11 +78,11 @@ class CacheUpdate(wiring.Component):
             "found":      In(CachedLevel(profile)),
             "allow":      In(1),
             "row_2":      Out(CacheRow(profile)),
-            "key_2":      Out(KEY_BITS),
+            "price_2":    Out(32),
             "result":     Out(CacheRow(profile)),
             "missed":     Out(1),
             "pushed":     Out(1),
-            "pushed_key": Out(KEY_BITS),
+            "pushed_price": Out(32),
             "appended":   Out(1),
             "bares":      Out(1),
             "emptied":    Out(1),
@@ -87,7 +90,7 @@ class CacheUpdate(wiring.Component):
             "best_changed": Out(1),
             "best_gone":  Out(1),
             "more":       Out(1),
-            "worst_key":  Out(KEY_BITS),
+            "worst_price": Out(32),
         })
 
     def elaborate(self, platform):
@@ -103,15 +106,22 @@ class CacheUpdate(wiring.Component):
         row = Signal(row_shape, reset_less=True)
         incoming = Signal(level_shape, reset_less=True)     # the level that an ADD opens, or found
         append = Signal(reset_less=True)
-        action = Signal(CacheAction)
+        adds = Signal()
+        removes = Signal()
         final = Signal(reset_less=True)
         equal = Signal(depth, reset_less=True)      # the operation's level
         before = Signal(depth, reset_less=True)     # levels that the operation's goes before
         ending = Signal(depth, reset_less=True)     # the level that the operation ends
         changed = Signal(data.ArrayLayout(level_shape, depth), reset_less=True)  # but for the key
-        matches = Cat(self.row.valid[n] & (self.row.levels[n].key == self.key)
-                      for n in range(depth))
-        worse = Cat(self.key < self.row.levels[n].key for n in range(depth))
+        # A level that is worse than the operation's: for bids, one that is not higher or the same.
+        same = Signal(depth)
+        worse = Signal(depth)
+        for n in range(depth):
+            lower = self.price < self.row.levels[n].price
+            m.d.comb += [same[n].eq(self.price == self.row.levels[n].price),
+                         worse[n].eq(Mux(self.bids, ~(lower | same[n]), lower))]
+        matches = Signal(depth)
+        m.d.comb += matches.eq(self.row.valid & same)
         # Whether any level is meant is worked out half in this cycle, half in the next.
         quarter = (depth + 1) // 2
         parts = [range(n, min(n + quarter, depth)) for n in range(0, depth, quarter)]
@@ -119,12 +129,12 @@ class CacheUpdate(wiring.Component):
         betters = Signal(len(parts), reset_less=True)
         m.d.sync += [
             Value.cast(row).eq(Value.cast(self.row)),
-            self.key_2.eq(self.key),
-            incoming.key.eq(Mux(adding, self.key, self.found.key)),
+            self.price_2.eq(self.price),
+            incoming.price.eq(Mux(adding, self.price, self.found.price)),
             incoming.quantity.eq(Mux(adding, self.quantity, self.found.quantity)),
             incoming.count.eq(Mux(adding, 1, self.found.count)),
             append.eq(self.append),
-            action.eq(self.action),
+            adds.eq(adding), removes.eq(removing),
             final.eq(self.final),
             equal.eq(matches),
             before.eq(~self.row.valid | worse),
@@ -161,8 +171,6 @@ class CacheUpdate(wiring.Component):
 
         # Second cycle: choose for each place what goes there.
         here_first = before & ~(before << 1)[:depth]
-        adds = action == CacheAction.ADD
-        removes = action == CacheAction.REMOVE
         full = row.valid[depth - 1]
         hit = Signal()
         inserts = Signal()
@@ -175,8 +183,8 @@ class CacheUpdate(wiring.Component):
             deletes.eq(ending.any()),
             self.missed.eq(~hit & ((adds & ~inserts) | removes)),
             self.pushed.eq(inserts & full),
-            self.pushed_key.eq(row.levels[depth - 1].key),
-            self.bares.eq(deletes & ~row.valid[1] & more),
+            self.pushed_price.eq(row.levels[depth - 1].price),
+            self.bares.eq(ending[0] & ~row.valid[1] & more),
             self.emptied.eq(self.bares & ~self.appended),
             self.best_changed.eq(removes & equal[0]),
             self.best_gone.eq(ending[0]),
@@ -204,8 +212,8 @@ class CacheUpdate(wiring.Component):
                 moved.append((gone[n] & ~last, row.levels[n + 1]))
             own = row.levels[n]
             m.d.comb += [
-                self.result.levels[n].key.eq(pick((stays, own.key), *(
-                    (select, level.key) for select, level in moved))),
+                self.result.levels[n].price.eq(pick((stays, own.price), *(
+                    (select, level.price) for select, level in moved))),
                 *(self.result.levels[n][name].eq(pick(
                     (stays & ~changes, own[name]), (changes, changed[n][name]),
                     *((select, level[name]) for select, level in moved)))
@@ -230,6 +238,6 @@ class CacheUpdate(wiring.Component):
         worst = row.valid & ~(row.valid >> 1)
         for n in range(depth):
             with m.If(worst[n]):
-                m.d.comb += self.worst_key.eq(row.levels[n].key)
+                m.d.comb += self.worst_price.eq(row.levels[n].price)
 
         return m

@@ -19,7 +19,7 @@ def row_bits(profile: Profile) -> int:
 def CachedLevel(profile: Profile) -> data.StructLayout:  # noqa: N802
     """Return the layout of one price level."""
     return data.StructLayout({
-        "key": KEY_BITS,                 # price; inverted for bids: lower is better
+        "price": 32,                     # 1e-4 USD
         "quantity": 32,                  # shares
         "count": profile.count_bits,     # orders
     })
@@ -77,7 +77,9 @@ def FoundLevel(profile: Profile) -> data.StructLayout:  # noqa: N802
     Without ``found`` it only closes the search. ``dry`` says that no worse level is in the window.
     """
     return data.StructLayout({
-        "level": CachedLevel(profile),
+        "key": KEY_BITS,                 # price; inverted for bids: lower is better
+        "quantity": 32,                  # shares
+        "count": profile.count_bits,     # orders
         "found": 1,
         "end": 1,
         "dry": 1,

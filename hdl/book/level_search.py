@@ -226,8 +226,8 @@ class LevelSearch(wiring.Component):
         key = Signal(KEY_BITS, reset_less=True)
         m.d.sync += key.eq((base + offset)[:KEY_BITS])
         m.d.comb += [
-            arrived.level.key.eq(key),
-            arrived.level.quantity.eq(self.quantity), arrived.level.count.eq(self.count),
+            arrived.key.eq(key),
+            arrived.quantity.eq(self.quantity), arrived.count.eq(self.count),
             arrived.found.eq(answers[1].found), arrived.end.eq(answers[1].end),
             arrived.dry.eq(answers[1].dry),
         ]

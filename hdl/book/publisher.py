@@ -66,7 +66,9 @@ class TopPublisher(wiring.Component):
             write.en.eq(self.clear | (self.top_of_book.valid & known)),
         ]
         asks = self.row[0]
-        top = Mux(self.known, Value.cast(self.top), Value.cast(own.data))
+        # What a side shows unless it has a new top, which comes late.
+        old_bid = Mux(asks, Value.cast(other.data), Value.cast(own.data))
+        old_ask = Mux(asks, Value.cast(own.data), Value.cast(other.data))
         m.d.sync += [
             self.top_of_book.valid.eq(self.publish & ~self.clear),
             Value.cast(before).eq(Value.cast(own.data)),
@@ -76,8 +78,8 @@ class TopPublisher(wiring.Component):
             out.symbol_index.eq(self.row >> 1),
             Value.cast(out.side).eq(asks),
             out.tag.eq(self.tag),
-            Value.cast(out.bid).eq(Mux(asks, Value.cast(other.data), top)),
-            Value.cast(out.ask).eq(Mux(asks, top, Value.cast(other.data))),
+            Value.cast(out.bid).eq(Mux(self.known & ~asks, Value.cast(self.top), old_bid)),
+            Value.cast(out.ask).eq(Mux(self.known & asks, Value.cast(self.top), old_ask)),
             out.stale.eq(self.stale | ~self.known | ~self.other_known),
             out.incomplete.eq(self.incomplete),
             out.exact.eq(~self.stale & self.known & self.other_known & ~self.incomplete),

@@ -5,7 +5,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.book.layouts import CachedLevel, CacheRow
-from hdl.book.tick import KEY_BITS
+from hdl.carry_save import carry_save
+from hdl.one_hot import pick
 from hdl.profile import Profile
 
 __all__ = ["ReplaceTop"]
@@ -24,7 +25,9 @@ class ReplaceTop(wiring.Component):
         The side.
     quantity : ``In(32)``
         Shares that leave, with their order.
-    new_key, new_quantity : ``In(32)``
+    bids : ``In(1)``
+        It is one of bids.
+    new_price, new_quantity : ``In(32)``
         The new order.
     row_2 : ``In(CacheRow)``
         The row that was sampled, in the second cycle.
@@ -38,7 +41,8 @@ class ReplaceTop(wiring.Component):
         super().__init__({
             "row":          In(CacheRow(profile)),
             "quantity":     In(32),
-            "new_key":      In(KEY_BITS),
+            "bids":         In(1),
+            "new_price":    In(32),
             "new_quantity": In(32),
             "row_2":        In(CacheRow(profile)),
             "best_changed": In(1),
@@ -54,30 +58,50 @@ class ReplaceTop(wiring.Component):
         same = Signal(len(looked_at), reset_less=True)
         joined = Signal(data.ArrayLayout(32, len(looked_at)), reset_less=True)
         left = Signal(32, reset_less=True)
+        moved = Signal(32, reset_less=True)     # one order left the level, the other joined it
+        more = [Signal.like(self.best.count, name=f"more_{n}", reset_less=True) for n in looked_at]
+        fewer = Signal.like(self.best.count, reset_less=True)
         new = Signal(CachedLevel(self.profile), reset_less=True)
+        held = self.row.levels
+        without_carry, carry = carry_save(held[0].quantity, self.new_quantity, ~self.quantity)
         m.d.sync += [
-            *(better[n].eq(self.new_key < self.row.levels[n].key) for n in looked_at),
-            *(same[n].eq(self.row.valid[n] & (self.new_key == self.row.levels[n].key))
+            *(better[n].eq(Mux(self.bids, self.new_price > held[n].price,
+                               self.new_price < held[n].price)) for n in looked_at),
+            *(same[n].eq(self.row.valid[n] & (self.new_price == held[n].price))
               for n in looked_at),
-            *(joined[n].eq(self.row.levels[n].quantity + self.new_quantity) for n in looked_at),
-            left.eq(self.row.levels[0].quantity - self.quantity),
-            new.key.eq(self.new_key), new.quantity.eq(self.new_quantity), new.count.eq(1),
+            *(joined[n].eq(held[n].quantity + self.new_quantity) for n in looked_at),
+            *(more[n].eq(held[n].count + 1) for n in looked_at),
+            fewer.eq(held[0].count - 1),
+            left.eq(held[0].quantity - self.quantity),
+            moved.eq(without_carry + Cat(C(1, 1), carry[1:])),      # minus is not, and one
+            new.price.eq(self.new_price), new.quantity.eq(self.new_quantity), new.count.eq(1),
         ]
 
+        # Each choice by a bit of its own, from registers.
         first, second = (self.row_2.levels[n] for n in looked_at)
-        m.d.comb += Value.cast(self.best).eq(Value.cast(first))
-        with m.If(self.best_gone):
-            m.d.comb += Value.cast(self.best).eq(Value.cast(second))
-            with m.If(~self.row_2.valid[1] | better[1]):
-                m.d.comb += Value.cast(self.best).eq(Value.cast(new))
-            with m.Elif(same[1]):
-                m.d.comb += [self.best.quantity.eq(joined[1]), self.best.count.eq(second.count + 1)]
-        with m.Elif(better[0]):
-            m.d.comb += Value.cast(self.best).eq(Value.cast(new))
-        with m.Elif(same[0] & self.best_changed):
-            m.d.comb += self.best.quantity.eq(left + new.quantity)
-        with m.Elif(same[0]):
-            m.d.comb += [self.best.quantity.eq(joined[0]), self.best.count.eq(first.count + 1)]
-        with m.Elif(self.best_changed):
-            m.d.comb += [self.best.quantity.eq(left), self.best.count.eq(first.count - 1)]
+        gone = self.best_gone
+        opens = Signal()            # a level of its own, before all others
+        follows = Signal()          # the second level is the best one
+        stays = Signal()
+        m.d.comb += [
+            opens.eq(Mux(gone, ~self.row_2.valid[1] | better[1], better[0])),
+            follows.eq(gone & self.row_2.valid[1] & ~better[1]),
+            stays.eq(~gone & ~better[0]),
+        ]
+        alone = stays & ~same[0]
+        changed = self.best_changed
+        m.d.comb += [
+            self.best.price.eq(pick(
+                (opens, new.price), (follows, second.price), (stays, first.price))),
+            self.best.quantity.eq(pick(
+                (opens, new.quantity),
+                (follows & same[1], joined[1]), (follows & ~same[1], second.quantity),
+                (stays & same[0] & changed, moved), (stays & same[0] & ~changed, joined[0]),
+                (alone & changed, left), (alone & ~changed, first.quantity))),
+            self.best.count.eq(pick(
+                (opens, new.count),
+                (follows & same[1], more[1]), (follows & ~same[1], second.count),
+                (stays & same[0] & ~changed, more[0]), (alone & changed, fewer),
+                (stays & ~(same[0] ^ changed), first.count))),
+        ]
         return m

@@ -171,14 +171,29 @@ class TopCache(wiring.Component):
         result = update.result
         row_read, row_write = cached.read_port(domain="comb"), cached.write_port()
         fetched = Signal(row_shape, reset_less=True)
+        latest = Signal(row_shape, reset_less=True)     # the last result, written a cycle later
+        latest_row = Signal(row_width, reset_less=True)
+        writes = Signal()
         m.d.comb += row_read.addr.eq(fetch_row)
-        # What is chosen now is not in memory yet: take it on the way. Both rows are compared while
-        # it is worked out which one is fetched.
-        again = Signal()
-        m.d.comb += again.eq(Mux(upkeep_next, choosing & (record.row == upkeep_row),
-                                 choosing & (record.row == coming_row)))
-        m.d.sync += Value.cast(fetched).eq(Mux(
-            again, Value.cast(result), Value.cast(row_read.data)))
+        # What is chosen now, or was in the cycle before, is not in memory yet: take it on the way.
+        # Both rows are compared while it is worked out which one is fetched.
+        forward = Signal()
+        bids = Signal(reset_less=True)      # it is a row of bids
+
+        def is_new(row: Value) -> Value:
+            return (choosing & (record.row == row)) | (writes & (latest_row == row))
+
+        m.d.sync += [
+            forward.eq(Mux(upkeep_next, is_new(upkeep_row), is_new(coming_row)) & ~self.clearing),
+            Value.cast(fetched).eq(Value.cast(row_read.data)),
+            latest_row.eq(record.row),
+            bids.eq(~fetch_row[0]),
+        ]
+        with m.If(choosing):
+            m.d.sync += Value.cast(latest).eq(Value.cast(result))
+        present = Signal(row_shape)
+        m.d.comb += Value.cast(present).eq(
+            Mux(forward, Value.cast(latest), Value.cast(fetched)))
 
         # Stage 1: an update, a search to start, or a found level is compared (inside `update`);
         # never two cycles in a row.
@@ -207,21 +222,24 @@ class TopCache(wiring.Component):
         row_1 = Signal(row_width)
         m.d.comb += row_1.eq(Mux(turn_upkeep, upkeep_row,
                                  Cat(Value.cast(update_1.side), update_1.symbol_index)))
-        inverted = (update_1.side == Side.BUY).replicate(KEY_BITS)
         m.d.comb += [
-            Value.cast(update.row).eq(Value.cast(fetched)),
-            update.key.eq(update_1.price ^ inverted),
+            Value.cast(update.row).eq(Value.cast(present)),
+            update.bids.eq(bids),
+            update.price.eq(update_1.price),
             update.quantity.eq(update_1.quantity),
-            Value.cast(update.found).eq(Value.cast(found_1.level)),
+            update.found.price.eq(found_1.key ^ bids.replicate(KEY_BITS)),
+            update.found.quantity.eq(found_1.quantity),
+            update.found.count.eq(found_1.count),
             update.append.eq(self.found.valid & found_1.found & (row_1 == refill.row) & (
                 take_found | (take_update & ~update_1.walk &
                               (update_1.kind == UpdateKind.REMOVE)))),
             update.final.eq(update_1.final),
-            Value.cast(replaced.row).eq(Value.cast(fetched)),
-            replaced.new_key.eq(update_1.new_price ^ inverted),
+            Value.cast(replaced.row).eq(Value.cast(present)),
+            replaced.bids.eq(bids),
+            replaced.new_price.eq(update_1.new_price),
             replaced.quantity.eq(update_1.quantity),
             replaced.new_quantity.eq(update_1.new_quantity),
-            refill.offer_key.eq(found_1.level.key),
+            refill.offer_key.eq(found_1.key),
         ]
         with m.If(take_update & ~update_1.walk & (update_1.kind == UpdateKind.ADD)):
             m.d.comb += update.action.eq(CacheAction.ADD)
@@ -242,7 +260,7 @@ class TopCache(wiring.Component):
 
         # Stage 2: the new row; what it means for the upkeep.
         row_2 = record.row
-        key_2 = update.key_2
+        inverted = (~row_2[0]).replicate(KEY_BITS)      # from prices to keys
         none_cached = ~update.row_2.valid[0]
         side_empty = none_cached & (update.row_2.beyond == 0)
         change = record.update
@@ -254,9 +272,9 @@ class TopCache(wiring.Component):
             update.allow.eq(refill.allow),
             Value.cast(replaced.row_2).eq(Value.cast(update.row_2)),
             replaced.best_changed.eq(update.best_changed), replaced.best_gone.eq(update.best_gone),
-            row_write.addr.eq(Mux(self.clearing, clear_row, row_2)),
-            Value.cast(row_write.data).eq(Mux(self.clearing, 0, Value.cast(result))),
-            row_write.en.eq(self.clearing | is_update | is_found),
+            row_write.addr.eq(Mux(self.clearing, clear_row, latest_row)),
+            Value.cast(row_write.data).eq(Mux(self.clearing, 0, Value.cast(latest))),
+            row_write.en.eq(self.clearing | writes),
             self.stop_search.eq(refill.stop),
             refill.urgent.eq(blocked), refill.urgent_row.eq(blocked_row),
             refill.barred.eq(rebuild.needed | failed_rows),
@@ -268,6 +286,7 @@ class TopCache(wiring.Component):
         ]
         # The upkeep learns it a cycle later.
         m.d.sync += [
+            writes.eq((is_update | is_found) & ~self.clearing),
             refill.settled.eq(counts | is_found),
             refill.settled_row.eq(row_2),
             refill.settled_wants.eq(~result.valid[profile.cached_levels - 1] & update.more),
@@ -276,7 +295,7 @@ class TopCache(wiring.Component):
             refill.settled_added.eq(counts & (change.kind == UpdateKind.ADD) &
                                     (update.missed | update.pushed)),
             refill.missed.eq(counts & (update.missed | update.pushed)),
-            refill.missed_key.eq(Mux(update.pushed, update.pushed_key, key_2)),
+            refill.missed_key.eq(Mux(update.pushed, update.pushed_price, update.price_2) ^ inverted),
             refill.started.eq(record.is_start),
             refill.refused.eq(is_found & record.found.found & ~update.appended),
             refill.ended.eq(is_found & record.found.end),
@@ -312,19 +331,20 @@ class TopCache(wiring.Component):
         op = self.level_operations.p
         m.d.sync += [
             self.level_operations.valid.eq(0),
-            op.row.eq(row_2), op.key.eq(key_2), op.keyed.eq(1),
+            op.row.eq(row_2), op.key.eq(update.price_2 ^ inverted), op.keyed.eq(1),
             op.quantity.eq(change.quantity), op.final.eq(change.final),
         ]
         begins = record.is_place
         m.d.comb += rebuild.placed.eq(begins)
         with m.If(record.is_start):
             m.d.sync += [self.level_operations.valid.eq(1), op.kind.eq(LevelOpKind.SEARCH),
-                         op.key.eq(update.worst_key), op.keyed.eq(result.valid[0])]
+                         op.key.eq(update.worst_price ^ inverted), op.keyed.eq(~none_cached)]
         with m.Elif(begins):
             m.d.sync += [
                 self.level_operations.valid.eq(1), op.kind.eq(LevelOpKind.REBASE),
-                op.key.eq(Mux(result.valid[0], result.levels[0].key, rebuild.candidate)),
-                op.keyed.eq(result.valid[0] | rebuild.candidate_valid),
+                op.key.eq(Mux(none_cached, rebuild.candidate,
+                              update.row_2.levels[0].price ^ inverted)),
+                op.keyed.eq(~none_cached | rebuild.candidate_valid),
                 rebase_wait.eq(_REBASE_CYCLES),
             ]
         with m.Elif(is_update & (change.kind == UpdateKind.WALK_END)):
@@ -380,15 +400,13 @@ class TopCache(wiring.Component):
                                     publisher_traded & waiting.replicate(32))),
             self.settled.eq(ends),
         ]
+        # A side without levels has a best one of zeros.
         best = Signal(CachedLevel(profile))
-        m.d.comb += Value.cast(best).eq(Mux(shows, Value.cast(replaced.best),
-                                            Value.cast(result.levels[0])))
-        with m.If(result.valid[0] | shows):
-            m.d.comb += [
-                publisher.top.price.eq(best.key ^ (~row_2[0]).replicate(KEY_BITS)),
-                publisher.top.quantity.eq(best.quantity),
-                publisher.top.count.eq(best.count),
-            ]
+        m.d.comb += [
+            Value.cast(best).eq(Mux(shows, Value.cast(replaced.best),
+                                    Value.cast(result.levels[0]))),
+            *(publisher.top[name].eq(best[name]) for name in ("price", "quantity", "count")),
+        ]
         with m.If(ends):
             m.d.sync += [publisher_tag.eq(change.tag), publisher_execution.eq(change.execution),
                          publisher_traded.eq(publisher.traded), waiting.eq(waits)]

@@ -74,7 +74,7 @@ def search(occupied: set, *, index: int, from_best=False, nothing=False, free=al
 
 
 def levels(answers: list) -> list:
-    return [(int(a.level.key), int(a.level.quantity), int(a.level.count))
+    return [(int(a.key), int(a.quantity), int(a.count))
             for a in answers if a.found]
 
 
