@@ -31,7 +31,7 @@ def report() -> dict:
     path = ["0.31 clk-to-q a.Q -> a.Q", "0.95 routing a.Q -> b.A", "0.14 logic b.A -> b.F",
             "0.50 routing b.F -> c.D", "0.10 setup c.D -> c.D"]
     return {
-        **identity("bench"), **latency(),
+        **identity("bench", "python -m sim.bench"), **latency(),
         "fcs_modes": {"cut_through": latency(), "store_and_forward": latency()},
         "line_rate": {form: deepcopy(total(mixes)) for form in ("packed", "single")},
         "replay": {"messages_per_second": 10, "cycles_per_second": 100, "profile": "sim",
