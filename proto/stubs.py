@@ -45,7 +45,7 @@ def build_stubs(folder: Path | None = None) -> Path:
         f"--plugin=protoc-gen-mypy={plugins / 'protoc-gen-mypy'}",
         f"--plugin=protoc-gen-mypy_grpc={plugins / 'protoc-gen-mypy_grpc'}",
         f"--python_out={folder}", f"--grpc_python_out={folder}",
-        f"--mypy_out={folder}", f"--mypy_grpc_out={folder}",
+        f"--mypy_out=quiet:{folder}", f"--mypy_grpc_out=quiet:{folder}",
         *(str(source.relative_to(_ROOT)) for source in SOURCES),
     ], check=True, cwd=_ROOT, stdout=subprocess.DEVNULL)
     for part in (package.parent, package):

@@ -1,9 +1,11 @@
 """The command line: ``tickwire``."""
 
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from itertools import pairwise
+from typing import Any
 
 import typer
 
@@ -62,8 +64,8 @@ def run(arguments: Sequence[str], environment: Environment | None = None) -> int
         environment.output = Output.JSON
     try:
         with redirect_stdout(environment.stdout), redirect_stderr(environment.stderr):
-            typer.main.get_command(app).main(args=list(arguments), prog_name="tickwire",
-                                             obj=environment)
+            _summarised(typer.main.get_command(app)).main(
+                args=list(arguments), prog_name="tickwire", obj=environment)
     except ControlError as error:
         environment.complain(error)
         return error.reason.exit_status
@@ -72,6 +74,15 @@ def run(arguments: Sequence[str], environment: Environment | None = None) -> int
     except KeyboardInterrupt:
         return ExitStatus.INTERRUPTED
     return ExitStatus.DONE
+
+
+def _summarised(command: Any) -> Any:
+    """Return a command whose groups list what their commands do, not their examples."""
+    _, _, text = (command.help or "").partition("\n\n")
+    command.short_help = re.split(r"[.:;](?:\s|$)", " ".join(text.split()))[0] + "."
+    for child in getattr(command, "commands", {}).values():
+        _summarised(child)
+    return command
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:

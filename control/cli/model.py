@@ -36,5 +36,11 @@ def model_load(
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ControlError(Reason.INVALID_MODEL, f"{file} cannot be read: {error}") from error
-    how.send(model_service_pb2_grpc.ModelServiceStub, "LoadModel",
-             model_service_pb2.LoadModelRequest(text=text, change=how.change))
+    try:
+        how.send(model_service_pb2_grpc.ModelServiceStub, "LoadModel",
+                 model_service_pb2.LoadModelRequest(text=text, change=how.change))
+    except ControlError as error:
+        if error.reason is not Reason.INVALID_MODEL:
+            raise
+        raise ControlError(error.reason, f"{file}: {error.message}", field=error.field,
+                           metadata=error.metadata) from error

@@ -18,7 +18,7 @@ from control.report.sections import (
     result_section,
     states_section,
 )
-from control.report.words import clock_time
+from control.units import format_clock
 
 __all__ = ["render_page"]
 
@@ -83,7 +83,7 @@ def _embedded(data: Mapping[str, Any]) -> str:
 
 def _source(run: RunAnalysis, report: Mapping[str, Any] | None) -> str:
     origin = run.recording.origin
-    told = [f"{clock_time(run.began_ns)} to {clock_time(run.ended_ns)}, exchange time",
+    told = [f"{format_clock(run.began_ns)} to {format_clock(run.ended_ns)}, exchange time",
             f"{sum(run.records.values()):,} event records",
             f"appliance {origin.version}, register map {origin.map_hash:08x}, "
             f"{origin.core_hz / 1e6:g} MHz"]

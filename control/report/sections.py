@@ -9,8 +9,8 @@ import numpy as np
 from control.analysis.markouts import markout_rows
 from control.analysis.refusals import by_check, by_symbol_and_check
 from control.analysis.run import RunAnalysis, summary
-from control.report.words import Raw, amount, clock_time, duration, figure, nothing, table
-from control.units import format_price
+from control.report.words import Raw, amount, duration, figure, nothing, table
+from control.units import format_clock, format_price
 
 __all__ = [
     "equity_section", "latency_section", "quality_section", "refusals_section", "result_section",
@@ -184,7 +184,7 @@ def refusals_section(run: RunAnalysis) -> str:
 
 def states_section(run: RunAnalysis) -> str:
     """Return the section of what changed in the appliance."""
-    rows = [[clock_time(change.now_ns), ", ".join(change.changes), amount(change.cash_e4),
+    rows = [[format_clock(change.now_ns), ", ".join(change.changes), amount(change.cash_e4),
              amount(change.turnover_e4)] for change in run.states if change.changes]
     if not rows:
         return nothing("No change of the state was recorded.")

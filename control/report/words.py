@@ -9,12 +9,11 @@ import numpy as np
 from control.analysis.orders import OrderLife
 from control.analysis.quotes import Quotes
 from control.orders import OrderStatus
-from control.units import format_price
+from control.units import format_clock, format_price
 from proto.events import OrderFlag
 
 __all__ = [
-    "Raw", "amount", "clock_time", "duration", "figure", "nothing", "order_facts", "status_of",
-    "table",
+    "Raw", "amount", "duration", "figure", "nothing", "order_facts", "status_of", "table",
 ]
 
 _SECOND_NS = 1_000_000_000
@@ -31,14 +30,6 @@ def amount(amount_e4: int, *, sign: bool = False) -> str:
     whole, _, part = format_price(abs(amount_e4)).partition(".")
     before = "-" if amount_e4 < 0 else "+" if sign and amount_e4 else ""
     return f"{before}{int(whole):,}.{part}"
-
-
-def clock_time(ts_ns: int) -> str:
-    """Return a time of day to the nanosecond."""
-    seconds, rest = divmod(ts_ns, _SECOND_NS)
-    minutes, second = divmod(seconds, 60)
-    hour, minute = divmod(minutes, 60)
-    return f"{hour:02d}:{minute:02d}:{second:02d}.{rest:09d}"
 
 
 def duration(ns: int) -> str:
@@ -64,11 +55,11 @@ def order_facts(life: OrderLife, quotes: Quotes | None, core_hz: int) -> list[tu
     exact = life.trigger_ns is not None
     # Without its trigger an order's time is that of the answer less some cycles: no use to tell
     # how much later that was.
-    facts = [("frame began", clock_time(life.sent_ns) if exact else
-              f"shortly before {clock_time(life.sent_ns)}")]
+    facts = [("frame began", format_clock(life.sent_ns) if exact else
+              f"shortly before {format_clock(life.sent_ns)}")]
     if sent["feed_sequence"]:
         trigger = f"message {sent['feed_sequence']:,} of the feed"
-        facts.append(("caused by", f"{trigger}, {clock_time(life.trigger_ns)}"
+        facts.append(("caused by", f"{trigger}, {format_clock(life.trigger_ns)}"
                       if life.trigger_ns is not None else
                       f"{trigger}, which changed no best bid or offer"))
     if logged.latency_cycles:
@@ -93,7 +84,7 @@ def order_facts(life: OrderLife, quotes: Quotes | None, core_hz: int) -> list[tu
 def _later(life: OrderLife, ts_ns: int) -> str:
     """Return a time, and how much later than an order's frame it was if that is known."""
     after = f", {duration(ts_ns - life.sent_ns)} later" if life.trigger_ns is not None else ""
-    return clock_time(ts_ns) + after
+    return format_clock(ts_ns) + after
 
 
 def _book(quotes: Quotes, ts_ns: int) -> str:

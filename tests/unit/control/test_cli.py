@@ -6,8 +6,10 @@ import threading
 import time
 
 import pytest
+from tickwire.v1 import limits_service_pb2, telemetry_service_pb2
 
 from control.cli.main import app, run
+from control.cli.output import render_json, render_text
 from control.errors import ExitStatus
 from control.models import linear_model
 from proto.checks import Check
@@ -515,3 +517,39 @@ def test_the_whole_way_works_over_a_bad_line(model_file):
         make_ready(plant, model_file)
         assert plant.json("arm", "--yes")["risk"]["armed"]
         assert plant.json("kill")["risk"]["killed"]
+
+
+def test_groups_list_what_their_commands_do(capsys):
+    for path in ([], ["kill"], ["limits"]):
+        assert run([*path, "--help"]) == 0
+        listed = capsys.readouterr().out.partition("Commands:\n")[2]
+        assert listed and "Example" not in listed
+        assert all(line.strip() for line in listed.splitlines())
+    assert run(["--help"]) == 0
+    assert "  arm        Let orders out.\n" in capsys.readouterr().out
+
+
+def test_text_shows_what_people_read_and_json_what_is_so():
+    answer = telemetry_service_pb2.ListOrdersResponse(orders=[
+        telemetry_service_pb2.Order(user_ref_num=7, symbol="A@XNAS", sell=True, quantity=100,
+                                    reason=ord("U"), price_e4=1_000_500),
+        telemetry_service_pb2.Order(user_ref_num=10, symbol="BC@XNAS", day=True, reason=3)])
+    head, first, second, *_ = render_text(answer).splitlines()
+    assert head.split()[:6] == ["user", "ref", "num", "symbol", "side", "in"]
+    assert first.split()[:6] == ["7", "A@XNAS", "sell", "IOC", "100", "100.05"]
+    assert (first.split()[-1], second.split()[-1]) == ("U", "3")
+    assert first.index("7") == second.index("0")     # numbers stand to the right
+    assert json.loads(render_json(answer))["orders"][0]["reason"] == ord("U")
+    fill = telemetry_service_pb2.ListFillsResponse(fills=[
+        telemetry_service_pb2.Fill(symbol="A@XNAS", venue_ns=34_200_000_000_123)])
+    assert "09:30:00.000000123" in render_text(fill) and "buy" in render_text(fill)
+    limits = limits_service_pb2.ListLimitsResponse(limits=[
+        limits_service_pb2.Limits(symbol="A@XNAS", collar_fraction=1310)])
+    assert "1.999 %" in render_text(limits)
+
+
+def test_a_file_that_is_no_model_is_named(plant, tmp_path):
+    file = tmp_path / "notes.md"
+    file.write_text("# Notes")
+    status, _, err = plant.command("model", "load", str(file))
+    assert status == 1 and f"{file}: model must be JSON" in err

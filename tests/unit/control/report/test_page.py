@@ -11,7 +11,8 @@ from control.analysis.run import analyse, summary
 from control.analysis.signals import ScoreCheck, Signals
 from control.report.data import MOST_POINTS, plot_data, thinned
 from control.report.page import render_page
-from control.report.words import amount, clock_time, duration
+from control.report.words import amount, duration
+from control.units import format_clock
 from proto.checks import Check
 from proto.events import AnswerCode, EventKind, OrderFlag, StateFlag
 from tests.support.recordings import Story
@@ -246,7 +247,7 @@ def test_of_a_long_run_only_the_books_round_its_orders_are_kept(run, monkeypatch
     (34_200_000_000_000, "09:30:00.000000000"), (86_399_999_999_999, "23:59:59.999999999"),
 ])
 def test_times_of_day(given, told):
-    assert clock_time(given) == told
+    assert format_clock(given) == told
 
 
 def test_amounts_and_durations():
