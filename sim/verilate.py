@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from sim.errors import SimulationError
+from sim.toggle_coverage import COVERAGE_VARIABLE, named_signals_only
 
-__all__ = ["APPLIANCE", "BuildError", "Emitted", "build", "emit"]
+__all__ = ["APPLIANCE", "BuildError", "Emitted", "build", "build_root", "emit"]
 
 #: The design that is simulated unless another is named.
 APPLIANCE = "hdl.platform.appliance:simulated_appliance"
@@ -30,10 +31,11 @@ APPLIANCE = "hdl.platform.appliance:simulated_appliance"
 _ROOT = Path(__file__).resolve().parent.parent
 _NATIVE = Path(__file__).resolve().parent / "native"
 _FLAGS = ("-std=gnu++17", "-O2", "-march=native", "-fPIC", "-fvisibility=hidden", "-w",
-          "-DVL_TIME_CONTEXT", "-DVL_IGNORE_UNKNOWN_ARCH", "-DVM_COVERAGE=0", "-DVM_SC=0")
+          "-DVL_TIME_CONTEXT", "-DVL_IGNORE_UNKNOWN_ARCH", "-DVM_SC=0")
 _LINK_FLAGS = ("-pthread", "-Wl,--no-undefined", "-Wl,--as-needed", "-latomic")
 _RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 _RUNTIME_TRACED = (*_RUNTIME, "verilated_fst_c.cpp")
+_RUNTIME_COVERED = ("verilated_cov.cpp",)
 
 
 class BuildError(SimulationError):
@@ -96,46 +98,56 @@ def build(emitted: Emitted, *, traced: bool = False) -> Path:
     traced : bool
         Whether the library can write waveforms; one that can is far slower.
 
+    With ``TICKWIRE_COVERAGE`` it counts how often each bit of each named signal rises and falls.
+
     Raises
     ------
     BuildError
         If Verilator or the compiler fails, or is missing.
     """
     compiler = _compiler()
+    covered = bool(os.environ.get(COVERAGE_VARIABLE))
+    source = emitted.verilog.read_text()
+    source = named_signals_only(source) if covered else source
     native = sorted(_NATIVE.iterdir())
-    key = _digest(emitted.verilog.read_bytes(), *(file.read_bytes() for file in native),
-                  _verilator_version(), compiler, *_FLAGS, *_LINK_FLAGS, str(traced))
+    key = _digest(source, *(file.read_bytes() for file in native),
+                  _verilator_version(), compiler, *_FLAGS, *_LINK_FLAGS, str(traced),
+                  *["covered"] * covered)
     folder = build_root() / "verilated" / key
     library = folder / "libdesign.so"
     with _locked(folder):
         if not library.exists():
-            _compile(emitted, folder, library, compiler, traced=traced)
+            _compile(source, emitted.ports, folder, library, compiler, traced=traced,
+                     covered=covered)
     return library
 
 
-def _compile(emitted: Emitted, folder: Path, library: Path, compiler: str, *,
-             traced: bool) -> None:
+def _compile(source: str, ports: frozenset[str], folder: Path, library: Path, compiler: str, *,
+             traced: bool, covered: bool) -> None:
     made = folder / "made"
     shutil.rmtree(made, ignore_errors=True)
     verilog = folder / "design.v"  # a copy, as the original may be written again
-    shutil.copyfile(emitted.verilog, verilog)
+    verilog.write_text(source)
     trace = ["--trace-fst"] if traced else []
+    trace += ["--coverage-toggle", "--coverage-max-width", "4096"] if covered else []
     _run([*_verilator(), "--cc", "--prefix", "Vdesign", "--top-module", "design", "-O3",
           "-Wno-fatal", "-Wno-lint", "--x-assign", "fast", "--x-initial", "fast",
           "--output-split", "20000", "--output-split-cfuncs", "2000", *trace,
           "-Mdir", str(made), str(verilog)])
     include = _verilator_root() / "include"
     runtime = _RUNTIME_TRACED if traced else _RUNTIME
+    runtime += _RUNTIME_COVERED if covered else ()
     sources = [*sorted(made.glob("*.cpp")), *(include / name for name in runtime),
                _NATIVE / "appliance.cpp"]
-    defines = [f"-DHAS_{name}" for name in _features(emitted.ports)]
+    defines = [f"-DHAS_{name}" for name in _features(ports)]
     defines += ["-DTRACED", "-DVM_TRACE=1", "-DVM_TRACE_FST=1"] if traced else ["-DVM_TRACE=0"]
+    defines.append(f"-DVM_COVERAGE={int(covered)}")
 
     def compile_one(source: Path) -> Path:
         target = made / f"{source.stem}.o"
         cached = [ccache] if (ccache := shutil.which("ccache")) else []
-        # Construction and reset run once.
-        effort = ["-O0"] if source.name.endswith("__Slow.cpp") else []
+        # Construction and reset run once; counting is slow whatever the compiler does.
+        effort = ["-O0"] if source.name.endswith("__Slow.cpp") else ["-O1"] * covered
         _run([*cached, compiler, *_FLAGS, *effort, *defines, f"-I{made}", f"-I{include}",
               f"-I{include / 'vltstd'}", f"-I{_NATIVE}", "-c", str(source), "-o", str(target)])
         return target

@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <memory>
 #include <string>
 
@@ -17,6 +18,9 @@
 #include "verilated.h"
 #ifdef TRACED
 #include "verilated_fst_c.h"
+#endif
+#if VM_COVERAGE
+#include "verilated_cov.h"
 #endif
 
 using tickwire::FrameHeader;
@@ -219,6 +223,18 @@ struct Simulation {
 #endif
     }
 
+    // Counts of toggles, in a file of their own for every simulation.
+    void write_coverage() {
+#if VM_COVERAGE
+        static int count = 0;
+        if (const char *folder = std::getenv("TICKWIRE_COVERAGE")) {
+            const std::string name = std::string(folder) + "/" + std::to_string(getpid()) + "-" +
+                                     std::to_string(count++) + ".dat";
+            context.coveragep()->write(name.c_str());
+        }
+#endif
+    }
+
     void tick() {
         feed_inputs();
         edge();
@@ -247,6 +263,7 @@ Simulation *simulation_new() {
 void simulation_free(Simulation *s) {
     s->close_trace();
     s->top->final();
+    s->write_coverage();
     delete s;
 }
 

@@ -1,0 +1,109 @@
+"""Which bits of the emitted Verilog the tests toggle: ``python -m tests.coverage --help``."""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from sim import verilate
+from sim.recorded import write_run
+from sim.toggle_coverage import COVERAGE_VARIABLE, constant_signals, read_counts
+from tests.coverage.summary import groups_of, page, summary
+
+_ROOT = Path(__file__).resolve().parents[2]
+_EXPLAINED = Path(__file__).resolve().parent / "explained.toml"
+_PAGE = _ROOT / "docs/coverage.json"
+
+#: The profile whose points are counted; the same signals of others count as well.
+_PROFILE = "sim"
+
+#: Runs of the appliance, the shortest first.
+_TESTS = (
+    "tests/e2e/test_latency.py", "tests/e2e/test_kill.py", "tests/e2e/test_tick_to_trade.py",
+    "tests/e2e/test_order_registers.py", "tests/e2e/test_order_flow.py",
+    "tests/e2e/test_network_services.py", "tests/e2e/test_order_session.py",
+    "tests/e2e/test_feed_events.py", "tests/e2e/test_management.py",
+    "tests/e2e/test_message_fields.py", "tests/e2e/test_replay.py",
+)
+
+
+def main() -> int:
+    """Run; the exit status is 1 if a test fails."""
+    options = _arguments()
+    if options.page:
+        _write_page()
+        return 0
+    folder = _ROOT / "build/coverage"
+    data = folder / "data"
+    if not options.keep:
+        shutil.rmtree(data, ignore_errors=True)
+    data.mkdir(parents=True, exist_ok=True)
+    outcomes_file = data / "outcomes.json"
+    outcomes: dict[str, str] = (json.loads(outcomes_file.read_text(encoding="utf-8"))
+                                if outcomes_file.exists() else {})
+    for test in options.tests:
+        outcomes[test] = _run(test, data)
+        outcomes_file.write_text(json.dumps(outcomes), encoding="utf-8")
+    print("adding up", file=sys.stderr)
+    emitted = verilate.emit(verilate.APPLIANCE, {"profile": _PROFILE})
+    constants = constant_signals(emitted.verilog.read_text(encoding="utf-8"))
+    run = summary(read_counts(sorted(data.glob("*.dat"))), _owners(), constants,
+                  groups_of(_EXPLAINED), profile=_PROFILE,
+                  command=f"python -m tests.coverage {' '.join(outcomes)}", tests=outcomes)
+    write_run(folder / "coverage.json", run)
+    if options.record:
+        write_run(_PAGE, run)
+        _write_page()
+    for name, row in {**run["folders"], "all": run["total"]}.items():
+        print(f"{name:16}{row['points']:>10,}{row['covered']:>10,}{row['percent']:>8.2f} %"
+              f"{row['explained']:>10,} explained{row['unexplained']:>8,} not")
+    return int(any(outcome != "passed" for outcome in outcomes.values()))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.coverage", formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Example: python -m tests.coverage tests/e2e/test_latency.py\n\nRun tests on "
+                    "an appliance that counts toggles, and print by folder which bits of the "
+                    "emitted Verilog rose and fell.")
+    parser.add_argument("tests", nargs="*", default=list(_TESTS),
+                        help="files of tests (default: those of the whole appliance)")
+    parser.add_argument("--keep", action="store_true", help="add to what earlier runs counted")
+    parser.add_argument("--record", action="store_true",
+                        help="write docs/coverage.json and docs/coverage.md")
+    parser.add_argument("--page", action="store_true",
+                        help="write docs/coverage.md again from docs/coverage.json")
+    return parser.parse_args()
+
+
+def _run(test: str, data: Path) -> str:
+    start = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", test],
+        cwd=_ROOT, env={**os.environ, COVERAGE_VARIABLE: str(data)}, capture_output=True,
+        text=True, check=False)
+    outcome = "passed" if done.returncode == 0 else "failed"
+    print(f"{test}: {outcome} in {time.monotonic() - start:.0f} s", file=sys.stderr)
+    if done.returncode:
+        print(done.stdout[-2000:], file=sys.stderr)
+    return outcome
+
+
+def _owners() -> dict[str, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.coverage.owners", json.dumps({"profile": _PROFILE})],
+        cwd=_ROOT, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def _write_page() -> None:
+    run = json.loads(_PAGE.read_text(encoding="utf-8"))
+    _PAGE.with_suffix(".md").write_text(page(run), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
