@@ -275,33 +275,42 @@ class MessageFramer(wiring.Component):
         with m.Else():
             m.d.comb += again.eq(walking & active & tiny)
 
-        with m.If(process & walking):
-            m.d.sync += begins.eq(0)
-            with m.If(begins & (limit < header_end)):
-                m.d.comb += [malformed.eq(1), stop.eq(1)]
-            with m.Elif(at_boundary & tracker.none_left):
-                m.d.comb += stop.eq(1)
-                m.d.comb += malformed.eq(~tracker.empty & ((limit != lane) | cut))
-            with m.Elif(at_boundary & (limit < lane + _LENGTH_BYTES)):
-                m.d.comb += [malformed.eq(1), stop.eq(1)]
-            with m.Elif(at_boundary):
-                m.d.comb += tracker.taken.eq(1)
-                m.d.sync += [length.eq(here_length), unsent.eq(~same_beat),
-                             remaining.eq(here_length + start), final.eq(here.ends_next)]
-                m.d.sync += emit_shift.eq(Mux(
-                    here.bounds_next, here_length[:3] + lane + 2 * _LENGTH_BYTES,
-                    lane + _LENGTH_BYTES))
-                with m.If(same_beat):
-                    m.d.comb += [emit.eq(1), emit_first.eq(1)]
-                    m.d.comb += emit_last.eq(here.ends & (here.end <= limit))
-                    m.d.comb += malformed.eq(here.ends & (here.end > limit))
-                    m.d.comb += stop.eq(malformed)
-                    m.d.sync += [active.eq(~here.ends), at_boundary.eq(here.bounds_next)]
-                with m.Else():
-                    m.d.sync += [active.eq(1), at_boundary.eq(0)]
+        # Whether the walk goes on is known late: what the next step needs is worked out for every
+        # step, whether there will be one or not.
+        headless = begins & (limit < header_end)
+        no_length = Signal()    # the payload ends before the length does
+        m.d.comb += no_length.eq(~limit[4] & Array(
+            limit[:4] < position + _LENGTH_BYTES for position in range(BEAT_BYTES))[lane])
+        no_end = same_beat & here.ends & (here.end > limit)
+        m.d.comb += [
+            stop.eq(headless | Mux(at_boundary, tracker.none_left | no_length | no_end,
+                                   active & over)),
+            malformed.eq(process & walking & (headless | Mux(
+                at_boundary,
+                Mux(tracker.none_left, ~tracker.empty & ((limit != lane) | cut),
+                    no_length | no_end),
+                active & over))),
+            tracker.taken.eq(process & walking & at_boundary),
+            emit.eq(process & walking & ~headless & Mux(
+                at_boundary, ~tracker.none_left & ~no_length & same_beat, active)),
+            emit_first.eq(at_boundary | unsent),
+            emit_last.eq(Mux(at_boundary, here.ends & (here.end <= limit), final & ~over)),
+        ]
+        with m.If(process & ~walking):
+            m.d.sync += [walking.eq((index == HEADER_BEAT) & accepted), begins.eq(1), active.eq(0),
+                         remaining.eq(header_end), at_boundary.eq(header_end < BEAT_BYTES)]
+        with m.Elif(process):
+            m.d.sync += [walking.eq(~stop), begins.eq(0)]
+            with m.If(at_boundary):
+                m.d.sync += [
+                    length.eq(here_length), unsent.eq(~same_beat),
+                    remaining.eq(here_length + start), final.eq(here.ends_next),
+                    emit_shift.eq(Mux(here.bounds_next, here_length[:3] + lane + 2 * _LENGTH_BYTES,
+                                      lane + _LENGTH_BYTES)),
+                    active.eq(~(same_beat & here.ends)),
+                    at_boundary.eq(same_beat & here.bounds_next),
+                ]
             with m.Elif(active):
-                m.d.comb += [emit.eq(1), emit_first.eq(unsent), emit_last.eq(final & ~over)]
-                m.d.comb += [malformed.eq(over), stop.eq(over)]
                 m.d.sync += [unsent.eq(0), active.eq(~final), at_boundary.eq(
                     final & (remaining[:5] < _WINDOW_BYTES))]
                 with m.If(final):
@@ -313,11 +322,6 @@ class MessageFramer(wiring.Component):
                 m.d.sync += remaining.eq(remaining - BEAT_BYTES)
                 m.d.sync += at_boundary.eq(remaining < _WINDOW_BYTES)
                 m.d.sync += emit_shift.eq(lane + _LENGTH_BYTES)
-            with m.If(stop):
-                m.d.sync += walking.eq(0)
-        with m.Elif(process & (index == HEADER_BEAT) & accepted):
-            m.d.sync += [walking.eq(1), begins.eq(1), active.eq(0),
-                         remaining.eq(header_end), at_boundary.eq(header_end < BEAT_BYTES)]
 
         # ---- The window leaves ----
         valid = Signal()
