@@ -157,13 +157,13 @@ class XgmiiReceiver(wiring.Component):
         index = Signal(_LENGTH_BITS - 3)
         next_index = Signal(_LENGTH_BITS - 3)
         at_limit = Signal()
-        beyond = Signal(LANES)
+        allowed = Signal(LANES)     # lanes up to the one that would be a byte too many
         limit_words, limit_lanes = self.cfg_max_frame_bytes[3:], self.cfg_max_frame_bytes[:3]
         m.d.comb += next_index.eq(Mux(active, index + 1, index))
         m.d.sync += index.eq(Mux(started, 0, next_index))
         m.d.sync += at_limit.eq(~started & (next_index == limit_words))
-        m.d.sync += beyond.eq(Cat(lane >= limit_lanes for lane in range(LANES)))
-        over = at_limit & (keep & beyond).any()
+        m.d.sync += allowed.eq(Cat(lane <= limit_lanes for lane in range(LANES)))
+        over = at_limit & ~(control & allowed).any()
         shortest_index = MINIMUM_FRAME_BYTES // BEAT_BYTES - 1
         long_enough = (index > shortest_index) | ((index == shortest_index) & keep.all())
 

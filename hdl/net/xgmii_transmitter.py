@@ -294,33 +294,40 @@ class XgmiiTransmitter(wiring.Component):
         def spread(chosen):
             return Cat(bit.replicate(8) for bit in chosen)
 
-        m.d.sync += line_data.eq((old & spread(of_frame)) | (turned.replicate(2) & spread(of_sum))
-                                 | (symbols & ~spread(of_frame | of_sum)))
-        m.d.comb += symbols.eq(idle)
-        m.d.sync += line_control.eq(0xFF)
+        # Whether a frame begins is known last.
+        begins = Signal()
+        word, word_control = Signal.like(line_data), Signal.like(line_control)
+        m.d.comb += [
+            word.eq((old & spread(of_frame)) | (turned.replicate(2) & spread(of_sum))
+                    | (symbols & ~spread(of_frame | of_sum))),
+            symbols.eq(idle), word_control.eq(0xFF),
+        ]
+        m.d.sync += [
+            line_data.eq(Mux(begins, int.from_bytes(preamble, "little"), word)),
+            line_control.eq(Mux(begins, 1, word_control)),
+        ]
 
         with m.FSM(name="line"):
             with m.State("IDLE"):
-                m.d.comb += self.starts.ready.eq(~draining)
+                m.d.comb += [self.starts.ready.eq(~draining),
+                             begins.eq(self.starts.valid & ~draining)]
                 m.d.sync += [padding.eq(0), index.eq(HEAD_BYTES // BEAT_BYTES),
                              tail.eq(self.starts.p.tail), head.eq(self.starts.p.head)]
                 # Which head it will be is known before it is known whether a frame starts.
                 words = Mux(self.starts.p.head, self.heads[1], self.heads[0])
                 m.d.sync += [old.eq(words[:64]), young.eq(words[64:])]
-                with m.If(self.starts.valid & self.starts.ready):
-                    m.d.comb += symbols.eq(int.from_bytes(preamble, "little"))
-                    m.d.sync += [line_control.eq(1), running.eq(1), first.eq(1),
-                                 shifted.eq(next_shifted)]
+                with m.If(begins):
+                    m.d.sync += [running.eq(1), first.eq(1), shifted.eq(next_shifted)]
                     m.next = "DATA"
                 with m.Else():
                     m.d.sync += [next_shifted.eq(0), deficit.eq(0)]
             with m.State("DATA"):
                 m.d.comb += [of_frame.eq(~C(0, LANES)), symbols.eq(ended)]
-                m.d.sync += line_control.eq(0)
+                m.d.comb += word_control.eq(0)
                 with m.If(old_last):
                     m.d.comb += [of_frame.eq(lanes(0, -LANES, 0)), of_sum.eq(lanes(0, 0, end)),
                                  of_end.eq(lanes(0, end, end + 1))]
-                    m.d.sync += line_control.eq(lanes(0, end, forever))
+                    m.d.comb += word_control.eq(lanes(0, end, forever))
                     with m.Switch(tail):
                         for value in range(LANES):
                             with m.Case(value):
@@ -332,7 +339,8 @@ class XgmiiTransmitter(wiring.Component):
                     with m.If(old_bad):
                         # Terminate comes alone, as after a beat of four bytes.
                         m.d.comb += [of_frame.eq(0), of_sum.eq(0), symbols.eq(errors)]
-                        m.d.sync += [line_control.eq(0xFF), tail.eq(4),
+                        m.d.comb += word_control.eq(0xFF)
+                        m.d.sync += [tail.eq(4),
                                      gap_deficit.eq(deficit),
                                      gap_words.eq(shifted if self.deficit_idle_count else 1),
                                      gap_lane_4.eq(~shifted & self.deficit_idle_count)]
@@ -340,7 +348,7 @@ class XgmiiTransmitter(wiring.Component):
             with m.State("SPILL"):
                 m.d.comb += [of_sum.eq(lanes(LANES, 0, end)), symbols.eq(ended),
                              of_end.eq(lanes(LANES, end, end + 1))]
-                m.d.sync += line_control.eq(lanes(LANES, end, forever))
+                m.d.comb += word_control.eq(lanes(LANES, end, forever))
                 finish()
             with m.State("GAP"):
                 m.d.sync += gap.eq(gap - 1)
