@@ -59,8 +59,8 @@ class OrderIntake(wiring.Component):
         Order of the CAM that may be moved, its rows, and the way to swap it with.
     relocation_taken : ``Out(1)``
         It goes into the slot.
-    accept : ``Out(1)``
-        An operation is accepted.
+    accept, express : ``Out(1)``
+        An operation is accepted; it is an ADD that leaves its update at once.
     second_due : ``Out(1)``
         The second half of a REPLACE is still to come.
     read_rows, read_key : ``Out``
@@ -93,6 +93,7 @@ class OrderIntake(wiring.Component):
             "relocation_victim": In(ceil_log2(slots_of_row(profile))),
             "relocation_taken":  Out(1),
             "accept":            Out(1),
+            "express":           Out(1),
             "second_due":        Out(1),
             "read_rows":         Out(Slot(profile)["rows"].shape),
             "read_key":          Out(OrderKey(profile)),
@@ -117,6 +118,10 @@ class OrderIntake(wiring.Component):
             self.operations.ready.eq(self.enable & ~gap & ~self.second_due & ~self.block
                                      & ~hashes_late),
             self.accept.eq(self.operations.valid & self.operations.ready),
+            # As `accept`, but for `enable`, which is high if `fast` is.
+            self.express.eq(self.operations.valid & self.fast & ~gap & ~self.second_due
+                            & ~self.block & ~hashes_late
+                            & (operation.kind == OperationKind.ADD)),
             inject.eq(self.enable & self.second_due & ~gap),
             free.eq(~self.second_due & (~self.operations.valid | self.block)),
             self.relocation_taken.eq(self.enable & self.relocation_valid & ~self.operations.valid

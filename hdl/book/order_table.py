@@ -16,7 +16,7 @@ from hdl.book.order_slot import RESULT_SLOTS, RESULTS, OrderResult, Slot, SlotKi
 from hdl.book.order_store import OrderBank, OrderCam
 from hdl.book.order_walk import OrderWalk, WalkRequest
 from hdl.profile import Profile
-from hdl.records import BookOperation, LevelUpdate, OperationAhead, OperationKind, UpdateKind
+from hdl.records import BookOperation, LevelUpdate, OperationAhead, UpdateKind
 
 __all__ = ["OrderTable"]
 
@@ -152,7 +152,8 @@ class OrderTable(wiring.Component):
             Value.cast(intake.ahead).eq(Value.cast(self.ahead)),
             intake.claim.eq(walker.claim),
             intake.block.eq(walker.block | clearing),
-            intake.fast.eq(output.empty & ~walker.active & ~self._slow(kinds, slots)),
+            intake.fast.eq(output.empty & ~compare.hold & ~walker.active
+                           & ~self._slow(kinds, slots)),
             intake.step.eq(walker.step),
             intake.step_row.eq(walker.rows_passed),
             intake.step_cam_index.eq(walker.cam_index),
@@ -260,8 +261,7 @@ class OrderTable(wiring.Component):
         m.d.comb += [
             output.update.eq(decide.update),
             output.update_valid.eq(decide.update_valid | compare.walk_hit),
-            output.express_valid.eq(
-                intake.accept & intake.fast & (operation.kind == OperationKind.ADD)),
+            output.express_valid.eq(intake.express),
             output.express.kind.eq(UpdateKind.ADD),
             output.express.symbol_index.eq(operation.symbol_index),
             output.express.side.eq(operation.side),

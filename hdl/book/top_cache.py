@@ -241,9 +241,10 @@ class TopCache(wiring.Component):
             replaced.new_quantity.eq(update_1.new_quantity),
             refill.offer_key.eq(found_1.key),
         ]
-        with m.If(take_update & ~update_1.walk & (update_1.kind == UpdateKind.ADD)):
+        # What is made of an update that is not taken after all is not looked at.
+        with m.If(~turn_upkeep & ~update_1.walk & (update_1.kind == UpdateKind.ADD)):
             m.d.comb += update.action.eq(CacheAction.ADD)
-        with m.If(take_update & ~update_1.walk & (update_1.kind == UpdateKind.REMOVE)):
+        with m.If(~turn_upkeep & ~update_1.walk & (update_1.kind == UpdateKind.REMOVE)):
             m.d.comb += update.action.eq(CacheAction.REMOVE)
         m.d.sync += [
             choosing.eq(take_update | take_found | take_start | take_place),
@@ -295,7 +296,8 @@ class TopCache(wiring.Component):
             refill.settled_added.eq(counts & (change.kind == UpdateKind.ADD) &
                                     (update.missed | update.pushed)),
             refill.missed.eq(counts & (update.missed | update.pushed)),
-            refill.missed_key.eq(Mux(update.pushed, update.pushed_price, update.price_2) ^ inverted),
+            refill.missed_key.eq(
+                Mux(update.pushed, update.pushed_price, update.price_2) ^ inverted),
             refill.started.eq(record.is_start),
             refill.refused.eq(is_found & record.found.found & ~update.appended),
             refill.ended.eq(is_found & record.found.end),
@@ -315,6 +317,8 @@ class TopCache(wiring.Component):
         m.d.comb += [
             bare.eq(blocked & settled_row & refill.dry.bit_select(blocked_row, 1)),
             refilled.eq(settled_row & ~refill.empty.bit_select(blocked_row, 1)),
+        ]
+        m.d.sync += [
             rebuild.need.eq(refill.exhausted | bare),
             rebuild.need_row.eq(Mux(refill.exhausted, refill.exhausted_row, blocked_row)),
         ]
@@ -324,7 +328,8 @@ class TopCache(wiring.Component):
                                  (rebuild.needed | failed_rows).bit_select(blocked_row, 1))
         with m.If(empties):
             m.d.sync += [blocked.eq(1), blocked_row.eq(row_2)]
-        with m.Elif(abandoned | refilled | (update.appended & (row_2 == blocked_row))):
+        with m.Elif(abandoned | refilled |
+                    ((counts | is_found) & update.appended & (row_2 == blocked_row))):
             m.d.sync += blocked.eq(0)
 
         # The price-level memory gets its part.
