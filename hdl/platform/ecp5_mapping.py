@@ -52,20 +52,48 @@ endmodule
 """
 
 
+#: What Yosys does before it makes comparisons of one another and of sums (``alumacc``).
+_BEFORE_SUMS = """
+proc -latches error
+flatten
+tribuf -logic
+deminout
+opt_expr
+opt_clean
+opt -nodffe -nosdff
+fsm
+opt
+wreduce
+peepopt
+opt_clean
+share
+techmap -map +/cmp2lut.v -D LUT_WIDTH=4
+opt_expr
+opt_clean
+""".strip().splitlines()
+
+
 def commands(intermediate: Path, out: Path) -> list[str]:
     """Return the Yosys commands from RTLIL with the module ``top`` to a JSON netlist.
 
     No LUT is made wider than 4 by the slices' multiplexers: each of those takes both LUTs of a
     slice, with most of their inputs twice, and a nearly full device runs out of wires first.
-    Writes the map of comparisons next to the netlist.
+    Equalities are mapped before Yosys takes them from the sums that compare the same words, which
+    has their bits wait for a tree of exclusive ors. Writes the map of comparisons next to the
+    netlist.
     """
     equality = out.with_suffix(".map.v")
     equality.write_text(EQUALITY_MAP)
+    synth = "synth_lattice -family ecp5 -top top -nowidelut"
     return [
         f"read_rtlil {intermediate}",
-        "synth_ecp5 -top top -nowidelut -run :map_ram",
+        f"{synth} -run begin:coarse",
+        *_BEFORE_SUMS,
         f"techmap -map {equality}",
-        f"synth_ecp5 -top top -nowidelut -run map_ram: -json {out}",
+        "opt_clean",
+        f"{synth} -run coarse:map_ram",
+        f"techmap -map {equality}",
+        f"{synth} -run map_ram: -json {out}",
     ]
 
 
