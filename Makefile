@@ -20,12 +20,15 @@ MADE_CAPTURE := build/bench/waves.itch
 COUNT ?= 100
 SEED ?= 1
 ROTATE ?=
-# More arguments of `make mutants`, `make coverage`, `make bench`, `make demo` and `make up`.
+# More arguments of `make mutants`, `make coverage`, `make bench`, `make demo`, `make fuzz`,
+# `make up` and `make walk`.
 MUTANTS ?=
 COVERAGE ?=
 BENCH ?=
 DEMO ?=
+FUZZ ?=
 UP ?=
+WALK ?=
 
 # Debian packages: interpreter, compilers and make for Verilator, libraries for its traces and for
 # flashing a board, tools for tests with a real network and with certificates.
@@ -36,8 +39,8 @@ DEBIAN := python3-venv g++ clang-16 make perl ccache liblz4-dev zlib1g-dev libus
 # own, to which setup makes a link.
 export PATH := $(CURDIR)/$(VENV)/bin:$(CURDIR)/$(VENV)/verilator:$(PATH)
 
-.PHONY: help demo up down setup system lint type test cosim mutants coverage stale gate bench verilog \
-	waves generate clean
+.PHONY: help demo up down setup system lint type test cosim mutants coverage stale gate fuzz walk \
+	bench verilog waves generate clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -110,6 +113,12 @@ coverage: $(STUBS) ## which bits of the emitted Verilog the tests toggle, by fol
 
 gate: $(STAMP) ## measure latency; fails if an order takes more cycles than in docs/bench.json
 	python -m sim.bench --only latency --baseline
+
+fuzz: $(STAMP) ## send 100,000 good, damaged and random frames and judge; FUZZ="--seed 7"
+	python -m sim.fuzz --frames 100000 $(FUZZ)
+
+walk: $(STUBS) ## run the commands of docs/first-hour.md, and write what they print into it
+	python -m demo.walk --write $(WALK)
 
 bench: $(STAMP) ## measure latency, line rate, replay rate and frequency; BENCH="--quick" and the like
 	python -m sim.bench $(BENCH)
