@@ -123,7 +123,7 @@ except ImportError:
     for number in range(0, len(curve), step):
         value = curve[number]
         bar = ("-" if value < 0 else "+") * round(abs(value) / top * 30)
-        print(f"{number + 1:>5} {value:>+10.2f} USD {bar}")
+        print(f"{number + 1:>5} {value:>+10.2f} USD {bar}".rstrip())
 else:
     plt.step(range(1, len(curve) + 1), curve, where="post")
     plt.xlabel("executions")
