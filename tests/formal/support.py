@@ -1,5 +1,6 @@
 """Prove properties of a design with SymbiYosys, from the packages of the virtual environment."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -59,7 +60,7 @@ def prove(directory: Path, proof: Proof, *, mode: str = "prove", depth: int,
     mode : str
         ``prove`` (k-induction), ``bmc`` or ``cover``.
     depth : int
-        Cycles.
+        Cycles; those of ``bmc`` times ``TICKWIRE_FORMAL_DEPTH``, which a night sets.
     cut : sequence of str
         Submodules, by dotted path below ``dut``, whose outputs become free: what is proved then
         holds whatever they do.
@@ -71,6 +72,8 @@ def prove(directory: Path, proof: Proof, *, mode: str = "prove", depth: int,
     AssertionError
         With the end of the log.
     """
+    if mode == "bmc":
+        depth *= int(os.environ.get("TICKWIRE_FORMAL_DEPTH", "1"))
     text = rtlil.convert(proof, name="top", ports=proof.inputs, emit_src=False)
     (directory / "design.il").write_text(text)
     cuts = []
