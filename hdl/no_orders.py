@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hdl.csr.bus import CsrBus
-from hdl.net.xgmii import IDLE_WORD
+from hdl.net.line import LINES
 from hdl.order_side import OrderSide
 from hdl.profile import Profile
 from hdl.telemetry.message_recorder import RecordWord
@@ -22,11 +22,10 @@ class NoOrders(OrderSide):
 
     def elaborate(self, platform):
         m = Module()
+        idle = LINES[self.profile.line].idle
         m.d.comb += [
-            self.order_tx_data.eq(IDLE_WORD["data"]),
-            self.order_tx_control.eq(IDLE_WORD["control"]),
-            self.feed_a_tx_data.eq(IDLE_WORD["data"]),
-            self.feed_a_tx_control.eq(IDLE_WORD["control"]),
+            self.order_tx_data.eq(idle["data"]), self.order_tx_control.eq(idle["control"]),
+            self.feed_a_tx_data.eq(idle["data"]), self.feed_a_tx_control.eq(idle["control"]),
             self.empty.eq(1),
         ]
         return m
@@ -40,7 +39,7 @@ class NoManagement(wiring.Component):
     Parameters
     ----------
     profile : Profile
-        Not used.
+        Its line fixes the ports.
 
     Members
     -------
@@ -53,13 +52,12 @@ class NoManagement(wiring.Component):
     """
 
     def __init__(self, profile: Profile):
+        self.profile = profile
         self.counters = ()
         record = stream.Signature(8 * EVENT_BYTES)
         super().__init__({
-            "management_rx_data":    In(64),
-            "management_rx_control": In(8),
-            "management_tx_data":    Out(64),
-            "management_tx_control": Out(8),
+            **LINES[profile.line].inputs("management_rx"),
+            **LINES[profile.line].outputs("management_tx"),
             "direct":   In(CsrBus),
             "bus":      Out(CsrBus),
             "records":  In(record),
@@ -79,8 +77,7 @@ class NoManagement(wiring.Component):
         connect(m, flipped(self.direct), flipped(self.bus))
         connect(m, flipped(self.records), flipped(self.events))
         connect(m, flipped(self.words), flipped(self.feed_words))
-        m.d.comb += [
-            self.management_tx_data.eq(IDLE_WORD["data"]),
-            self.management_tx_control.eq(IDLE_WORD["control"]),
-        ]
+        idle = LINES[self.profile.line].idle
+        m.d.comb += [self.management_tx_data.eq(idle["data"]),
+                     self.management_tx_control.eq(idle["control"])]
         return m

@@ -6,10 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.csr.array_port import array_members
 from hdl.csr.register_file import field_members
-from hdl.net.elastic_buffer import ElasticBuffer
 from hdl.net.igmp import IgmpMember, IgmpQuery
-from hdl.net.xgmii import IDLE_WORD
-from hdl.net.xgmii_receiver import XgmiiReceiver
+from hdl.net.line import LINES
 from hdl.order.exposure_words import ExposureWords
 from hdl.order.order_session import OrderSession
 from hdl.orders import AnswerKind, IntentKind
@@ -123,11 +121,11 @@ class OrderSide(wiring.Component):
     Members
     -------
     order_rx_data, order_rx_control : ``In``
-        XGMII of the order port; domain ``rx``.
+        The line of the order port; domain ``rx``.
     order_tx_data, order_tx_control : ``Out``
-        XGMII of the order port, from registers through one LUT.
+        The line of the order port, from registers through one LUT.
     feed_a_tx_data, feed_a_tx_control : ``Out``
-        XGMII of feed port A, from registers: IGMP messages.
+        The line of feed port A, from registers: IGMP messages.
     queries, link_fault, igmp_version, group_ip, join, feed_mac, feed_address : ``In``
         For :class:`~hdl.net.igmp.IgmpMember`: queries and faults of feed port A, and settings.
     tops, start_cycles : ``In``
@@ -161,11 +159,9 @@ class OrderSide(wiring.Component):
     def __init__(self, profile: Profile):
         self.profile = profile
         self.counters = _counters()
+        line = LINES[profile.line]
         super().__init__({
-            "order_rx_data": In(64), "order_rx_control": In(8),
-            "order_tx_data": Out(64), "order_tx_control": Out(8),
-            "feed_a_tx_data": Out(64, init=IDLE_WORD["data"]),
-            "feed_a_tx_control": Out(8, init=IDLE_WORD["control"]),
+            **line.inputs("order_rx"), **line.outputs("order_tx"), **line.outputs("feed_a_tx"),
             "queries": In(stream.Signature(IgmpQuery, always_ready=True)),
             "link_fault": In(1), "igmp_version": In(2), "group_ip": In(32), "join": In(1),
             "feed_mac": In(48), "feed_address": In(32),
@@ -186,8 +182,8 @@ class OrderSide(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.elastic = elastic = ElasticBuffer()
-        m.submodules.receiver = receiver = XgmiiReceiver()
+        m.submodules.elastic = elastic = LINES[self.profile.line].crossing()
+        m.submodules.receiver = receiver = LINES[self.profile.line].receiver()
         m.submodules.decision = decision = DecisionPath(self.profile)
         m.submodules.session = session = OrderSession(self.profile)
         m.submodules.recorder = recorder = OrderRecorder(
@@ -205,7 +201,8 @@ class OrderSide(wiring.Component):
         m.d.comb += [
             elastic.line.data.eq(self.order_rx_data),
             elastic.line.control.eq(self.order_rx_control),
-            receiver.word.eq(elastic.word), receiver.now_cycles.eq(self.now_cycles),
+            Value.cast(receiver.word).eq(Value.cast(elastic.word)),
+            receiver.now_cycles.eq(self.now_cycles),
             receiver.cfg_max_frame_bytes.eq(self.max_frame_bytes),
             decision.start_cycles.eq(self.start_cycles),
             decision.tradable.eq(self.tradable), decision.spoilt.eq(self.spoilt),

@@ -4,7 +4,10 @@ from dataclasses import dataclass, field
 
 from amaranth.utils import bits_for, ceil_log2
 
-__all__ = ["PROFILES", "Profile"]
+__all__ = ["LINE_HZ", "PROFILES", "Profile"]
+
+#: Clock of a kind of line, and of a core behind it: that of the order transmitter.
+LINE_HZ = {"xgmii": 156_250_000, "gmii": 125_000_000}
 
 
 def _power_of_two(value: int) -> bool:
@@ -33,8 +36,8 @@ class Profile:
         Retransmission ring of one order session.
     event_ring_bytes : int
         Events kept until they are read.
-    core_hz : int
-        Frequency of the core clock, that of the order transmitter's line.
+    line : str
+        Kind of its lines: ``xgmii`` (10GbE) or ``gmii`` (1GbE).
 
     Raises
     ------
@@ -50,7 +53,7 @@ class Profile:
     frame_buffer_bytes: int
     tcp_ring_bytes: int
     event_ring_bytes: int
-    core_hz: int = 156_250_000
+    line: str = "xgmii"
 
     #: Slots a row and bank of the order table, and banks: two choices of four ways.
     order_ways: int = field(default=4, init=False)
@@ -58,6 +61,9 @@ class Profile:
 
     def __post_init__(self) -> None:
         """Check every size."""
+        if self.line not in LINE_HZ:
+            raise ValueError(f"profile {self.name}: line must be one of {', '.join(LINE_HZ)}, "
+                             f"was {self.line!r}")
         for name in ("window_ticks", "orders", "frame_buffer_bytes", "tcp_ring_bytes",
                      "event_ring_bytes"):
             value = getattr(self, name)
@@ -73,6 +79,11 @@ class Profile:
         if not 2 <= self.cached_levels <= 16:
             raise ValueError(f"profile {self.name}: cached_levels must be 2 to 16, "
                              f"was {self.cached_levels}")
+
+    @property
+    def core_hz(self) -> int:
+        """Frequency of the core clock, that of the order transmitter's line."""
+        return LINE_HZ[self.line]
 
     @property
     def symbol_bits(self) -> int:
@@ -100,5 +111,14 @@ PROFILES = {
         Profile(name="bench", symbols=8, window_ticks=1024, orders=8192, cached_levels=6,
                 frame_buffer_bytes=32 * 1024, tcp_ring_bytes=4 * 1024,
                 event_ring_bytes=32 * 1024),
+        Profile(name="ecp5", symbols=8, window_ticks=1024, orders=8192, cached_levels=6,
+                frame_buffer_bytes=32 * 1024, tcp_ring_bytes=4 * 1024,
+                event_ring_bytes=32 * 1024, line="gmii"),
+        Profile(name="ecp5_45", symbols=4, window_ticks=512, orders=4096, cached_levels=6,
+                frame_buffer_bytes=16 * 1024, tcp_ring_bytes=4 * 1024,
+                event_ring_bytes=16 * 1024, line="gmii"),
+        Profile(name="us", symbols=64, window_ticks=4096, orders=262144,
+                frame_buffer_bytes=1024 * 1024, tcp_ring_bytes=16 * 1024,
+                event_ring_bytes=1024 * 1024),
     )
 }

@@ -12,7 +12,7 @@ from hdl.csr.management_side import ManagementSide
 from hdl.feed.feed_handler import FeedHandler
 from hdl.feed.feed_health import FeedHealth
 from hdl.net.datagram_receiver import DatagramReceiver
-from hdl.net.elastic_buffer import ElasticBuffer
+from hdl.net.line import LINES
 from hdl.no_orders import NoManagement, NoOrders
 from hdl.order_side import OrderSide, register_members
 from hdl.profile import Profile
@@ -94,17 +94,17 @@ class Top(wiring.Component):
     Members
     -------
     feed_a_rx_data, feed_a_rx_control : ``In``
-        XGMII of feed A; domain ``rx``.
+        The line of feed A, as the profile says; domain ``rx``.
     feed_a_tx_data, feed_a_tx_control : ``Out``
-        XGMII of feed A: IGMP messages.
+        The line of feed A: IGMP messages.
     order_rx_data, order_rx_control : ``In``
-        XGMII of the order port; domain ``rx``.
+        The line of the order port; domain ``rx``.
     order_tx_data, order_tx_control : ``Out``
-        XGMII of the order port.
+        The line of the order port.
     management_rx_data, management_rx_control : ``In``
-        XGMII of the management port; domain ``rx``.
+        The line of the management port; domain ``rx``.
     management_tx_data, management_tx_control : ``Out``
-        XGMII of the management port.
+        The line of the management port.
     csr_* : see :data:`~hdl.csr.bus.CsrBus`
         Registers, for a simulation; a board ties them to zero.
     events_payload, events_valid, events_ready
@@ -134,19 +134,14 @@ class Top(wiring.Component):
         self.profile = profile
         self.trading = trading
         bus = CsrBus.members
+        line = LINES[profile.line]
         super().__init__({
-            "feed_a_rx_data":    In(64),
-            "feed_a_rx_control": In(8),
-            "feed_a_tx_data":    Out(64),
-            "feed_a_tx_control": Out(8),
-            "order_rx_data":     In(64),
-            "order_rx_control":  In(8),
-            "order_tx_data":     Out(64),
-            "order_tx_control":  Out(8),
-            "management_rx_data":    In(64),
-            "management_rx_control": In(8),
-            "management_tx_data":    Out(64),
-            "management_tx_control": Out(8),
+            **line.inputs("feed_a_rx"),
+            **line.outputs("feed_a_tx"),
+            **line.inputs("order_rx"),
+            **line.outputs("order_tx"),
+            **line.inputs("management_rx"),
+            **line.outputs("management_tx"),
             **{f"csr_{name}": (In if member.flow == Out else Out)(member.shape)
                for name, member in bus.items()},
             "events_payload":    Out(8 * EVENT_BYTES),
@@ -170,9 +165,9 @@ class Top(wiring.Component):
         m = Module()
 
         profile = self.profile
-        m.submodules.elastic = elastic = ElasticBuffer()
+        m.submodules.elastic = elastic = LINES[profile.line].crossing()
         m.submodules.receiver = receiver = DatagramReceiver(
-            buffer_bytes=profile.frame_buffer_bytes)
+            buffer_bytes=profile.frame_buffer_bytes, line=profile.line)
         m.submodules.feed = feed = FeedHandler(profile)
         m.submodules.book = book = Book(profile)
         m.submodules.recorder = recorder = EventRecorder(profile)
@@ -194,7 +189,7 @@ class Top(wiring.Component):
         m.d.comb += [
             elastic.line.data.eq(self.feed_a_rx_data),
             elastic.line.control.eq(self.feed_a_rx_control),
-            receiver.word.eq(elastic.word),
+            Value.cast(receiver.word).eq(Value.cast(elastic.word)),
             receiver.now_cycles.eq(self.now_cycles),
             Value.cast(feed.datagram).eq(Value.cast(receiver.datagram)),
             Value.cast(feed.outcomes.payload).eq(Value.cast(receiver.outcomes.payload)),

@@ -13,8 +13,7 @@ from hdl.csr.management_layouts import BodySource
 from hdl.csr.management_receiver import RECEIVER_STATS, ManagementReceiver
 from hdl.csr.management_session import SESSION_STATS, ManagementSession
 from hdl.csr.management_transmitter import ManagementTransmitter
-from hdl.net.xgmii import IDLE_WORD, XgmiiWord
-from hdl.net.xgmii_transmitter import XgmiiTransmitter
+from hdl.net.line import LINES
 from hdl.profile import Profile
 from hdl.telemetry.message_recorder import RecordWord
 from proto.events import EVENT_BYTES
@@ -35,7 +34,7 @@ class ManagementPort(wiring.Component):
     Parameters
     ----------
     profile : Profile
-        Its symbols fix the register map.
+        Its symbols fix the register map, its line the ports.
     window_records : int
         Event records kept until the host has acknowledged them.
     lease_ns, retransmit_ns : int
@@ -43,10 +42,10 @@ class ManagementPort(wiring.Component):
 
     Members
     -------
-    word : ``In(XgmiiWord)``
-        Word from the elastic buffer, one each cycle.
-    tx_data, tx_control : ``Out(64)``, ``Out(8)``
-        XGMII words to send.
+    word : ``In``
+        Word from the crossing.
+    tx_data, tx_control : ``Out``
+        The line.
     bus, taken : ``Out(CsrBus)``, ``In(1)``
         Registers; an access is held until it is taken, by a
         :class:`~hdl.csr.bus_arbiter.BusArbiter`, and what is read follows it by the latency of the
@@ -73,10 +72,10 @@ class ManagementPort(wiring.Component):
         self.lease_ns = lease_ns
         self.retransmit_ns = retransmit_ns
         stats = (*RECEIVER_STATS, *SESSION_STATS, "frames_sent", "underrun")
+        line = LINES[profile.line]
         super().__init__({
-            "word":        In(XgmiiWord, init=IDLE_WORD),
-            "tx_data":     Out(64, init=IDLE_WORD["data"]),
-            "tx_control":  Out(8, init=IDLE_WORD["control"]),
+            "word":        In(line.word, init=line.word_init),
+            **line.outputs("tx"),
             "bus":         Out(CsrBus),
             "taken":       In(1),
             "events":      In(stream.Signature(8 * EVENT_BYTES)),
@@ -93,15 +92,15 @@ class ManagementPort(wiring.Component):
         m = Module()
 
         table = register_map(symbols=self.profile.symbols)
-        m.submodules.receiver = receiver = ManagementReceiver()
+        m.submodules.receiver = receiver = ManagementReceiver(line=self.profile.line)
         m.submodules.session = session = ManagementSession(
             window_records=self.window_records, lease_ns=self.lease_ns,
             heartbeat_address=table[HEARTBEAT_REGISTER].address)
         m.submodules.window = window = EventWindow(self.window_records,
                                                    retransmit_ns=self.retransmit_ns)
         m.submodules.builder = builder = ManagementTransmitter()
-        m.submodules.transmitter = transmitter = XgmiiTransmitter(
-            deficit_idle_count=False)
+        m.submodules.transmitter = transmitter = LINES[
+            self.profile.line].aligned_transmitter()
 
         connect(m, receiver.datagrams, session.datagrams)
         connect(m, receiver.arp, builder.arp)
@@ -115,7 +114,7 @@ class ManagementPort(wiring.Component):
             m.d.comb += [part.cfg_mac.eq(self.cfg_mac), part.cfg_address.eq(self.cfg_address),
                          part.cfg_port.eq(self.cfg_port)]
         m.d.comb += [
-            receiver.word.eq(self.word),
+            Value.cast(receiver.word).eq(Value.cast(self.word)),
             receiver.body_index.eq(session.body_index),
             session.body_word.eq(receiver.body_word),
             session.taken.eq(self.taken), session.now_ns.eq(self.now_ns),

@@ -11,10 +11,9 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from hdl.csr.management_layouts import Datagram, Operation
 from hdl.net.arp import ArpReply, ArpResponder
 from hdl.net.frame_buffer import FrameBuffer
+from hdl.net.line import LINES
 from hdl.net.tcp_receiver import capture
 from hdl.net.udp_filter import UdpFilter
-from hdl.net.xgmii import IDLE_WORD, XgmiiWord
-from hdl.net.xgmii_receiver import XgmiiReceiver
 from hdl.stream import BEAT_BYTES, FrameStream
 from proto.wire.ethernet import IPV4, MAC, UDP
 from proto.wire.management import HEADER, MAXIMUM_OPERATIONS, Code
@@ -45,10 +44,15 @@ class ManagementReceiver(wiring.Component):
     :class:`UdpFilter`. While a datagram waits to be taken, others wait in the buffer; what finds it
     full is dropped.
 
+    Parameters
+    ----------
+    line : str
+        Kind of the line, of :data:`~hdl.net.line.LINES`.
+
     Members
     -------
-    word : ``In(XgmiiWord)``
-        Word from the elastic buffer, one each cycle.
+    word : ``In``
+        Word from the crossing.
     datagrams : ``Out(stream.Signature(Datagram))``
         Received datagrams.
     body_index, body_word : ``In``, ``Out(64)``
@@ -63,9 +67,10 @@ class ManagementReceiver(wiring.Component):
         that are refused), ``buffer_full`` (one that is not, and is lost), ``arp_replies``.
     """
 
-    def __init__(self):
+    def __init__(self, *, line: str = "xgmii"):
+        self.line = line
         super().__init__({
-            "word":        In(XgmiiWord, init=IDLE_WORD),
+            "word":        In(LINES[line].word, init=LINES[line].word_init),
             "datagrams":   Out(stream.Signature(Datagram)),
             "body_index":  In(range(MAXIMUM_OPERATIONS)),
             "body_word":   Out(64),
@@ -79,12 +84,12 @@ class ManagementReceiver(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.receiver = receiver = XgmiiReceiver()
+        m.submodules.receiver = receiver = LINES[self.line].receiver()
         m.submodules.filter = checks = UdpFilter()
         m.submodules.buffer = buffer = FrameBuffer(_BUFFER_BYTES)
         m.submodules.arp = arp = ArpResponder()
         beats = receiver.beats
-        m.d.comb += receiver.word.eq(self.word)
+        m.d.comb += Value.cast(receiver.word).eq(Value.cast(self.word))
         for follower in (checks.beats, buffer.received, arp.beats):
             m.d.comb += [follower.valid.eq(beats.valid), follower.payload.eq(beats.payload)]
         for follower in (checks.verdicts, arp.verdicts):

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from hdl.csr.bus import CsrBus
 from hdl.csr.bus_arbiter import BusArbiter
 from hdl.csr.management_port import ManagementPort
-from hdl.net.elastic_buffer import ElasticBuffer
+from hdl.net.line import LINES
 from hdl.profile import Profile
 from hdl.telemetry.message_recorder import RecordWord
 from proto.counters import COUNTERS
@@ -46,9 +46,9 @@ class ManagementSide(wiring.Component):
     Members
     -------
     management_rx_data, management_rx_control : ``In``
-        XGMII; domain ``rx``.
+        The line, as the profile says; domain ``rx``.
     management_tx_data, management_tx_control : ``Out``
-        XGMII, from registers.
+        The line, from registers.
     direct, bus : ``In(CsrBus)``, ``Out(CsrBus)``
         The other master; the registers.
     records, events : ``In(stream.Signature(512))``, ``Out(stream.Signature(512))``
@@ -76,11 +76,10 @@ class ManagementSide(wiring.Component):
                               if counter.name.startswith(_STAGE))
         self._port = ManagementPort(profile)
         port = self._port.signature.members
+        line = LINES[profile.line]
         super().__init__({
-            "management_rx_data":    In(64),
-            "management_rx_control": In(8),
-            "management_tx_data":    Out(64),
-            "management_tx_control": Out(8),
+            **line.inputs("management_rx"),
+            **line.outputs("management_tx"),
             "direct":   In(CsrBus),
             "bus":      Out(CsrBus),
             "records":  In(stream.Signature(8 * EVENT_BYTES)),
@@ -98,7 +97,7 @@ class ManagementSide(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.elastic = elastic = ElasticBuffer()
+        m.submodules.elastic = elastic = LINES[self.profile.line].crossing()
         m.submodules.port = port = self._port
         m.submodules.arbiter = arbiter = BusArbiter()
         connect(m, flipped(self.direct), arbiter.first)
@@ -107,7 +106,8 @@ class ManagementSide(wiring.Component):
         m.d.comb += [
             elastic.line.data.eq(self.management_rx_data),
             elastic.line.control.eq(self.management_rx_control),
-            port.word.eq(elastic.word), port.taken.eq(arbiter.taken), port.now_ns.eq(self.now_ns),
+            Value.cast(port.word).eq(Value.cast(elastic.word)),
+            port.taken.eq(arbiter.taken), port.now_ns.eq(self.now_ns),
             port.cfg_mac.eq(self.mac), port.cfg_address.eq(self.address),
             port.cfg_port.eq(self.udp_port), self.open.eq(port.open),
             self.management_tx_data.eq(port.tx_data),

@@ -1,4 +1,4 @@
-"""From XGMII words to the frames of the wanted datagrams."""
+"""From words of the line to the frames of the wanted datagrams."""
 
 from amaranth import *
 from amaranth.lib import stream, wiring
@@ -7,9 +7,8 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from hdl.net.frame_buffer import FrameBuffer, FrameOutcome
 from hdl.net.frame_notes import FrameNotes
 from hdl.net.igmp import IgmpQuery, QueryListener
+from hdl.net.line import LINES
 from hdl.net.udp_filter import DatagramInfo, UdpFilter
-from hdl.net.xgmii import IDLE_WORD, XgmiiWord
-from hdl.net.xgmii_receiver import XgmiiReceiver
 from hdl.stream import FrameStream
 
 __all__ = ["DatagramInfo", "DatagramReceiver"]
@@ -37,11 +36,13 @@ class DatagramReceiver(wiring.Component):
     ----------
     buffer_bytes : int
         Size of the receive buffer; a power of two.
+    line : str
+        Kind of the line, of :data:`~hdl.net.line.LINES`.
 
     Members
     -------
-    word : ``In(XgmiiWord)``
-        Word from the elastic buffer, one each cycle.
+    word : ``In``
+        Word from the crossing.
     now_cycles : ``In(48)``
         The core's cycle counter.
     beats : ``Out(FrameStream())``
@@ -56,7 +57,7 @@ class DatagramReceiver(wiring.Component):
     cfg_cut_through : ``In(1)``
         Mode, taken over when the buffer is empty.
     cfg_max_frame_bytes, cfg_group_ip, cfg_udp_port, cfg_strict : ``In``
-        As in :class:`XgmiiReceiver` and :class:`UdpFilter`.
+        As in the receiver and :class:`UdpFilter`.
     cut_through : ``Out(1)``
         The mode in force.
     occupancy_words : ``Out``
@@ -64,18 +65,19 @@ class DatagramReceiver(wiring.Component):
     stat_dropped : ``Out(1)``
         As in :class:`FrameBuffer`.
     stat_* : ``Out(1)``
-        Each other pulse of :class:`XgmiiReceiver` and :class:`UdpFilter`, under its name there.
+        Each other pulse of the receiver and :class:`UdpFilter`, under its name there.
     """
 
-    def __init__(self, *, buffer_bytes: int):
+    def __init__(self, *, buffer_bytes: int, line: str = "xgmii"):
         self.buffer_bytes = buffer_bytes
-        self._receiver = XgmiiReceiver()
+        self.line = line
+        self._receiver = LINES[line].receiver()
         self._filter = UdpFilter()
         self._buffer = FrameBuffer(buffer_bytes)
         receiver = self._receiver.signature.members
         checks = self._filter.signature.members
         super().__init__({
-            "word":                In(XgmiiWord, init=IDLE_WORD),
+            "word":                In(LINES[line].word, init=LINES[line].word_init),
             "now_cycles":          In(48),
             "beats":               Out(FrameStream()),
             "datagram":            Out(DatagramInfo),
@@ -97,7 +99,7 @@ class DatagramReceiver(wiring.Component):
 
         m.submodules.receiver = receiver = self._receiver
         m.d.comb += [
-            receiver.word.eq(self.word),
+            Value.cast(receiver.word).eq(Value.cast(self.word)),
             receiver.now_cycles.eq(self.now_cycles),
             receiver.cfg_max_frame_bytes.eq(self.cfg_max_frame_bytes),
         ]

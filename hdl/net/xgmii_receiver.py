@@ -10,13 +10,14 @@ from hdl.records import FrameInfo
 from hdl.stream import BEAT_BYTES, FrameBeat, FrameStream
 from proto.wire.ethernet import MAXIMUM_FRAME_BYTES, MINIMUM_FRAME_BYTES, PREAMBLE, SFD
 
-__all__ = ["VERDICT_CYCLES", "FcsCheck", "FrameVerdict", "XgmiiReceiver"]
+__all__ = ["LENGTH_BITS", "VERDICT_CYCLES", "FcsCheck", "FrameVerdict", "XgmiiReceiver",
+           "judge_frames"]
 
 #: Cycles from a frame's last beat to its verdict.
 VERDICT_CYCLES = 2
 
 #: Width of a frame length; jumbo frames are possible.
-_LENGTH_BITS = 14
+LENGTH_BITS = 14
 
 _START_WORD = bytes([XgmiiChar.START] + [PREAMBLE] * 6 + [SFD])
 
@@ -79,6 +80,44 @@ class FcsCheck(wiring.Component):
         return m
 
 
+def judge_frames(m: Module, line, *, spoilt, over, short) -> None:
+    """Give the verdicts of `line`, a receiver, two cycles after a frame's last beat.
+
+    Parameters
+    ----------
+    m : Module
+        The receiver's.
+    line : wiring.Component
+        Its ``beats``, ``verdicts`` and five of its pulses are used.
+    spoilt, over, short : Value
+        Faults of the frame, with its last beat.
+    """
+    m.submodules.fcs = check = FcsCheck()
+    m.d.comb += [check.valid.eq(line.beats.valid), check.beat.eq(line.beats.payload)]
+
+    ended = Signal()
+    was_spoilt = Signal(reset_less=True)
+    was_over = Signal(reset_less=True)
+    was_short = Signal(reset_less=True)
+    m.d.sync += [
+        ended.eq(line.beats.valid & line.beats.payload.last),
+        was_spoilt.eq(spoilt), was_over.eq(over), was_short.eq(short),
+    ]
+    faults = (
+        (was_spoilt, line.stat_error_char), (was_over, line.stat_oversize),
+        (was_short, line.stat_runt), (~check.matches, line.stat_bad_fcs),
+    )
+    clean = ended
+    for fault, pulse in faults:
+        m.d.sync += pulse.eq(clean & fault)
+        clean = clean & ~fault
+    m.d.sync += [
+        line.stat_frames_good.eq(clean),
+        line.verdicts.valid.eq(ended),
+        line.verdicts.payload.good.eq(clean),
+    ]
+
+
 class XgmiiReceiver(wiring.Component):
     """Find frames in XGMII words; deliver their bytes from the destination address to the FCS.
 
@@ -118,7 +157,7 @@ class XgmiiReceiver(wiring.Component):
 
     word: In(XgmiiWord, init=IDLE_WORD)
     now_cycles: In(48)
-    cfg_max_frame_bytes: In(_LENGTH_BITS, init=MAXIMUM_FRAME_BYTES)
+    cfg_max_frame_bytes: In(LENGTH_BITS, init=MAXIMUM_FRAME_BYTES)
     beats: Out(FrameStream(always_ready=True))
     frame_info: Out(FrameInfo)
     verdicts: Out(stream.Signature(FrameVerdict, always_ready=True))
@@ -154,8 +193,8 @@ class XgmiiReceiver(wiring.Component):
 
         # Length so far, in words; compared one word ahead.
         active = Signal()
-        index = Signal(_LENGTH_BITS - 3)
-        next_index = Signal(_LENGTH_BITS - 3)
+        index = Signal(LENGTH_BITS - 3)
+        next_index = Signal(LENGTH_BITS - 3)
         at_limit = Signal()
         allowed = Signal(LANES)     # lanes up to the one that would be a byte too many
         limit_words, limit_lanes = self.cfg_max_frame_bytes[3:], self.cfg_max_frame_bytes[:3]
@@ -203,7 +242,7 @@ class XgmiiReceiver(wiring.Component):
         m.d.sync += self.frame_info.start_cycles.eq(stamp)
 
         spoilt = Mux(held.last, held_spoilt, control[0] & ~terminated)
-        self._judge(m, spoilt=spoilt, over=held_over, short=held_short)
+        judge_frames(m, self, spoilt=spoilt, over=held_over, short=held_short)
         return m
 
     def _starts(self, lane: int) -> Value:
@@ -229,30 +268,3 @@ class XgmiiReceiver(wiring.Component):
             control[lane] & (data_.word_select(lane, 8) == XgmiiChar.SEQUENCE)
             for lane in (0, 4)).any())
         return in_lane_0 | in_lane_4, in_lane_4
-
-    def _judge(self, m, *, spoilt, over, short):
-        """Give the verdict two cycles after the last beat, whose faults are passed."""
-        m.submodules.fcs = check = FcsCheck()
-        m.d.comb += [check.valid.eq(self.beats.valid), check.beat.eq(self.beats.payload)]
-
-        ended = Signal()
-        was_spoilt = Signal(reset_less=True)
-        was_over = Signal(reset_less=True)
-        was_short = Signal(reset_less=True)
-        m.d.sync += [
-            ended.eq(self.beats.valid & self.beats.payload.last),
-            was_spoilt.eq(spoilt), was_over.eq(over), was_short.eq(short),
-        ]
-        faults = (
-            (was_spoilt, self.stat_error_char), (was_over, self.stat_oversize),
-            (was_short, self.stat_runt), (~check.matches, self.stat_bad_fcs),
-        )
-        clean = ended
-        for fault, pulse in faults:
-            m.d.sync += pulse.eq(clean & fault)
-            clean = clean & ~fault
-        m.d.sync += [
-            self.stat_frames_good.eq(clean),
-            self.verdicts.valid.eq(ended),
-            self.verdicts.payload.good.eq(clean),
-        ]

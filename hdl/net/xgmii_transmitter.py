@@ -13,15 +13,17 @@ from hdl.net.xgmii import IDLE_WORD, LANES, XgmiiChar
 from hdl.stream import BEAT_BYTES, FrameStream
 from proto.wire.ethernet import FCS_BYTES, MINIMUM_FRAME_BYTES, PREAMBLE, SFD
 
-__all__ = ["HEAD_BYTES", "HEAD_SETTLE_CYCLES", "FrameStart", "XgmiiTransmitter"]
+__all__ = ["GAP_BYTES", "HEAD_BYTES", "HEAD_SETTLE_CYCLES", "MINIMUM_BYTES", "FrameStart",
+           "XgmiiTransmitter"]
 
 #: Bytes of a frame that are given in parallel, ahead of its beats.
 HEAD_BYTES = 2 * BEAT_BYTES
 #: Cycles for which a head must be stable before a frame may start with it.
 HEAD_SETTLE_CYCLES = 80
 #: Bytes between two frames on average, Terminate included.
-_GAP_BYTES = 12
-_MINIMUM_BYTES = MINIMUM_FRAME_BYTES - FCS_BYTES
+GAP_BYTES = 12
+#: Bytes of a frame without FCS; shorter ones are padded.
+MINIMUM_BYTES = MINIMUM_FRAME_BYTES - FCS_BYTES
 
 
 class FrameStart(data.Struct):
@@ -177,14 +179,14 @@ class XgmiiTransmitter(wiring.Component):
                 for value in range(LANES):
                     with m.Case(value):
                         end = ((value or LANES) + FCS_BYTES) % LANES
-                        m.d.sync += words.eq(-(-(end + _GAP_BYTES) // LANES) - 1)
+                        m.d.sync += words.eq(-(-(end + GAP_BYTES) // LANES) - 1)
             return words, lane_4, after
         # Terminate is so many bytes past a half of a word; taking them off the gap is the deficit.
         owed = Signal(3)
         halves = Signal(3)      # from the word with Terminate to Start
         m.d.comb += [
             owed.eq(deficit + tail[:2]),
-            halves.eq(_GAP_BYTES // 4 + (~tail[2]) + shifted + owed[2]),
+            halves.eq(GAP_BYTES // 4 + (~tail[2]) + shifted + owed[2]),
         ]
         m.d.sync += [words.eq(halves[1:] - 1), lane_4.eq(halves[0]), after.eq(owed[:2])]
         return words, lane_4, after
@@ -202,7 +204,7 @@ class XgmiiTransmitter(wiring.Component):
         running = Signal()              # a beat, or a pad, goes into the first stage this cycle
         draining = Signal()             # beats of a failed frame are thrown away
         padding = Signal()
-        index = Signal(range(_MINIMUM_BYTES // BEAT_BYTES + 1))  # of that beat; stays at its end
+        index = Signal(range(MINIMUM_BYTES // BEAT_BYTES + 1))  # of that beat; stays at its end
         first = Signal()
         m.d.sync += first.eq(0)
 
@@ -211,7 +213,7 @@ class XgmiiTransmitter(wiring.Component):
         source = Signal(64)
         source_last = Signal()
         missed = Signal()
-        full = index == _MINIMUM_BYTES // BEAT_BYTES
+        full = index == MINIMUM_BYTES // BEAT_BYTES
         m.d.comb += [
             source.eq(beat.data & Cat(bit.replicate(8) for bit in beat.keep
                                       & (~padding).replicate(8))),

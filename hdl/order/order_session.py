@@ -4,6 +4,7 @@ from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.net.line import LINES
 from hdl.net.port_services import PortServices
 from hdl.net.tcp_buffer import PayloadBuffer
 from hdl.net.tcp_connection import CloseReason, TcpConnection, TcpState
@@ -11,9 +12,7 @@ from hdl.net.tcp_layouts import TcpAddresses
 from hdl.net.tcp_receiver import SegmentParser
 from hdl.net.tcp_ring import RetransmissionRing
 from hdl.net.tcp_transmitter import TcpTransmitter
-from hdl.net.xgmii import IDLE_WORD, XgmiiWord
 from hdl.net.xgmii_receiver import FrameVerdict
-from hdl.net.xgmii_transmitter import XgmiiTransmitter
 from hdl.order.ouch_decoder import OuchDecoder
 from hdl.order.ouch_encoder import OuchEncoder
 from hdl.order.soupbin_session import SessionState, SoupBinSession
@@ -53,13 +52,13 @@ _SERVICES = ("entry_write", "entry_set", "entry_clear", "entry_data", "entries_u
 class OrderSession(wiring.Component):
     """One order session on its own port.
 
-    Latency: 1 cycle, `requests` transfer to the Start word at `data`; `sent.valid` comes in the
-    cycle in which the Start word is at the pins. Throughput: an ENTER without the Firm option every
-    16 cycles.
+    Latency: 1 cycle, `requests` transfer to the Start word at `data` (of GMII the first byte of
+    preamble); `sent.valid` comes in the cycle in which it is at the pins. Throughput: an ENTER
+    without the Firm option every 16 cycles, or as the line has room.
 
     `requests.ready` is high when the line is free, the session is logged in, the peer's window and
     the ring have room, and nothing that was lost is outstanding. A frame of ours that is not an
-    order may keep it low for at most 18 cycles.
+    order may keep it low for at most 18 cycles (GMII: 153).
 
     Parameters
     ----------
@@ -70,9 +69,9 @@ class OrderSession(wiring.Component):
     -------
     beats, verdicts : inputs
         Frames received on the port, with FCS; see :class:`XgmiiReceiver`.
-    data, control : ``Out(64)``, ``Out(8)``
-        XGMII words to send.
-    aside_data, aside_control : ``Out(64)``, ``Out(8)``
+    data, control : ``Out``
+        The line.
+    aside_data, aside_control : ``Out``
         The same of IGMP messages, which leave at the feed port, a cycle later; from registers.
     requests : ``In(stream.Signature(OrderRequest(profile)))``
         Orders that have passed every check; a transfer sends one.
@@ -104,14 +103,14 @@ class OrderSession(wiring.Component):
         Others: of :class:`PortServices`, :class:`TcpConnection`, :class:`SoupBinSession` and
         :class:`OuchEncoder`.
     stat_* : ``Out(1)``
-        Pulses of the same blocks, and of :class:`XgmiiTransmitter`, :class:`SegmentParser` and
+        Pulses of the same blocks, and of the transmitter, :class:`SegmentParser` and
         :class:`OuchDecoder`.
     """
 
     def __init__(self, profile: Profile):
         self.profile = profile
         self._blocks = {
-            "line": XgmiiTransmitter(),
+            "line": LINES[profile.line].transmitter(),
             "transmitter": TcpTransmitter(window=_WINDOW),
             "parser": SegmentParser(),
             "buffer": PayloadBuffer(size_bytes=_BUFFER_BYTES),
@@ -134,10 +133,9 @@ class OrderSession(wiring.Component):
         super().__init__({
             "beats":    In(FrameStream(always_ready=True)),
             "verdicts": In(stream.Signature(FrameVerdict, always_ready=True)),
-            "data":     Out(64),
-            "control":  Out(8),
-            "aside_data":    Out(64, init=IDLE_WORD["data"]),
-            "aside_control": Out(8, init=IDLE_WORD["control"]),
+            "data":     self._blocks["line"].signature.members["data"],
+            "control":  self._blocks["line"].signature.members["control"],
+            **LINES[profile.line].outputs("aside"),
             "requests": In(stream.Signature(OrderRequest(profile))),
             "sent":     Out(stream.Signature(OrderSent(profile), always_ready=True)),
             "answers":  Out(stream.Signature(VenueAnswer, always_ready=True)),
@@ -221,11 +219,12 @@ class OrderSession(wiring.Component):
         ]
 
         # The line's words go to one port, idles to the other.
-        idle = XgmiiWord.const(IDLE_WORD)
-        m.d.comb += [self.data.eq(Mux(transmitter.aside, idle.data, line.data)),
-                     self.control.eq(Mux(transmitter.aside, idle.control, line.control))]
-        m.d.sync += [self.aside_data.eq(Mux(transmitter.aside, line.data, idle.data)),
-                     self.aside_control.eq(Mux(transmitter.aside, line.control, idle.control))]
+        idle = LINES[self.profile.line].idle
+        m.d.comb += [self.data.eq(Mux(transmitter.aside, idle["data"], line.data)),
+                     self.control.eq(Mux(transmitter.aside, idle["control"], line.control))]
+        m.d.sync += [
+            self.aside_data.eq(Mux(transmitter.aside, line.data, idle["data"])),
+            self.aside_control.eq(Mux(transmitter.aside, line.control, idle["control"]))]
 
         # Received frames.
         for block in (parser, buffer, services):

@@ -2,18 +2,19 @@
 
 from amaranth import *
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In
 
+from hdl.net.line import LINES
 from hdl.profile import Profile
 from hdl.top import Top
 
 __all__ = ["BoardCore"]
 
-_LINES = ("feed_a_rx", "order_rx", "management_rx", "feed_a_tx", "order_tx", "management_tx")
+_PORTS = ("feed_a", "order", "management")
 
 
 class BoardCore(wiring.Component):
-    """:class:`~hdl.top.Top` with XGMII alone: registers and events go by the management port.
+    """:class:`~hdl.top.Top` with its lines alone: registers and events go by the management port.
 
     Latency: none of its own. What drives a simulation is tied as the core's docstring says: no
     access to the registers but by the management port, no reader of events but its host, and the
@@ -26,17 +27,18 @@ class BoardCore(wiring.Component):
 
     Members
     -------
-    feed_a_rx_data, order_rx_data, management_rx_data : ``In(64)``, with ``_control`` : ``In(8)``
-        XGMII, domain ``rx``.
-    feed_a_tx_data, order_tx_data, management_tx_data : ``Out(64)``, with ``_control`` : ``Out(8)``
-        XGMII.
+    feed_a_rx_data, order_rx_data, management_rx_data, with ``_control`` : ``In``
+        The lines, as the profile says; domain ``rx``.
+    feed_a_tx_data, order_tx_data, management_tx_data, with ``_control`` : ``Out``
+        The lines.
     """
 
     def __init__(self, profile: Profile):
         self.profile = profile
+        line = LINES[profile.line]
         super().__init__({
-            f"{line}_{part}": (In if line.endswith("rx") else Out)(width)
-            for line in _LINES for part, width in (("data", 64), ("control", 8))})
+            name: member for port in _PORTS for name, member in
+            {**line.inputs(f"{port}_rx"), **line.outputs(f"{port}_tx")}.items()})
 
     def elaborate(self, platform):
         m = Module()
