@@ -62,7 +62,7 @@ class EntryKind(IntEnum):
 #: Before the bytes of a frame that is queued: gap in bytes, flags, offset of an error character,
 #: earliest cycle.
 FRAME_OPTIONS = struct.Struct("<IIIQ")
-#: A position is 8 x cycle at the pins + lane.
+#: A position is 8 x cycle at the pins + lane, whatever the line.
 POSITION = struct.Struct("<Q")
 WORD = struct.Struct("<Q")
 #: Address and value.
@@ -87,6 +87,8 @@ class RecordingHead:
         Cycle at the pins at which the recording begins; before it nothing but reset went in.
     cycle_offset : int
         What the core's own counter, which all its stamps are of, is ahead of the cycle at the pins.
+    lanes : int
+        Bytes of a line in a cycle: 8 of XGMII, 1 of GMII.
     """
 
     profile: str
@@ -95,6 +97,7 @@ class RecordingHead:
     map_hash: int
     begin_cycle: int
     cycle_offset: int
+    lanes: int = 8
 
 
 @dataclass(frozen=True)

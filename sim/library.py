@@ -1,6 +1,7 @@
 """A Verilated design in this process: whole frames in, whole frames and event records out.
 
-Cycles are those of the pins; see ``sim/native/appliance.cpp``. A position is 8 x cycle + lane.
+Cycles are those of the pins; see ``sim/native/appliance.cpp``. A position is 8 x cycle + lane; a
+line of 1GbE (GMII) has lane 0 alone.
 """
 
 import ctypes
@@ -82,9 +83,12 @@ class Received:
         return f"<Received {len(self.frame)} bytes, start={self.start}, good={self.good}>"
 
 
-def byte_cycle(start: int, offset: int) -> int:
-    """Return the cycle in which byte `offset` of a frame is at the pins, Start at `start`."""
-    return (start + _PREAMBLE_BYTES + offset) // 8
+def byte_cycle(start: int, offset: int, *, lanes: int = 8) -> int:
+    """Return the cycle in which byte `offset` of a frame is at the pins, Start at `start`.
+
+    `lanes` is that of the simulation: bytes of the line in a cycle.
+    """
+    return (start * lanes // 8 + _PREAMBLE_BYTES + offset) // lanes
 
 
 class Simulation:
@@ -119,6 +123,11 @@ class Simulation:
         if self._handle is not None:
             self._c.simulation_free(self._handle)
             self._handle = None
+
+    @property
+    def lanes(self) -> int:
+        """Bytes of a line in a cycle: 8 of XGMII, 1 of GMII."""
+        return int(self._c.simulation_lanes(self._handle))
 
     @property
     def cycle(self) -> int:
@@ -332,6 +341,7 @@ class Simulation:
 _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "simulation_new": (ctypes.c_void_p, ()),
     "simulation_free": (None, ()),
+    "simulation_lanes": (ctypes.c_uint64, ()),
     "simulation_cycle": (ctypes.c_uint64, ()),
     "simulation_now": (ctypes.c_uint64, ()),
     "simulation_time": (ctypes.c_uint64, ()),

@@ -59,7 +59,8 @@ class RecordedSimulation(Simulation):
         """
         self._writer = RecordingWriter(path, RecordingHead(
             profile=profile, symbols=symbols, core_hz=core_hz, map_hash=map_hash,
-            begin_cycle=self.cycle, cycle_offset=self.now_cycles - self.cycle))
+            begin_cycle=self.cycle, cycle_offset=self.now_cycles - self.cycle,
+            lanes=self.lanes))
 
     def close(self) -> None:
         """Finish the recording, and free the simulation."""

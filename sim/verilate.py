@@ -23,7 +23,8 @@ from typing import Any
 from sim.errors import SimulationError
 from sim.toggle_coverage import COVERAGE_VARIABLE, named_signals_only
 
-__all__ = ["APPLIANCE", "BuildError", "Emitted", "build", "build_root", "emit"]
+__all__ = ["APPLIANCE", "BuildError", "Emitted", "build", "build_root", "emit", "environment",
+           "verilator"]
 
 #: The design that is simulated unless another is named.
 APPLIANCE = "hdl.platform.appliance:simulated_appliance"
@@ -44,10 +45,10 @@ class BuildError(SimulationError):
 
 @dataclass(frozen=True)
 class Emitted:
-    """Verilog of a design, and the names of its ports."""
+    """Verilog of a design, and the widths of its ports by name."""
 
     verilog: Path
-    ports: frozenset[str]
+    ports: Mapping[str, int]
 
 
 def build_root() -> Path:
@@ -79,13 +80,13 @@ def emit(design: str = APPLIANCE, arguments: Mapping[str, Any] | None = None, *,
     with _locked(folder):
         if not _current(manifest):
             manifest.unlink(missing_ok=True)
-            environment = dict(os.environ)
-            environment["PYTHONPATH"] = os.pathsep.join(
-                [*map(str, path), str(_ROOT), environment.get("PYTHONPATH", "")])
+            variables = dict(os.environ)
+            variables["PYTHONPATH"] = os.pathsep.join(
+                [*map(str, path), str(_ROOT), variables.get("PYTHONPATH", "")])
             _run([sys.executable, "-m", "hdl", str(verilog), "--design", design,
-                  "--arguments", text, "--manifest", str(manifest)], env=environment)
+                  "--arguments", text, "--manifest", str(manifest)], env=variables)
         ports = json.loads(verilog.with_suffix(".json").read_text())
-    return Emitted(verilog, frozenset(ports))
+    return Emitted(verilog, {name: port["width"] for name, port in ports.items()})
 
 
 def build(emitted: Emitted, *, traced: bool = False) -> Path:
@@ -122,7 +123,7 @@ def build(emitted: Emitted, *, traced: bool = False) -> Path:
     return library
 
 
-def _compile(source: str, ports: frozenset[str], folder: Path, library: Path, compiler: str, *,
+def _compile(source: str, ports: Mapping[str, int], folder: Path, library: Path, compiler: str, *,
              traced: bool, covered: bool) -> None:
     made = folder / "made"
     shutil.rmtree(made, ignore_errors=True)
@@ -130,7 +131,7 @@ def _compile(source: str, ports: frozenset[str], folder: Path, library: Path, co
     verilog.write_text(source)
     trace = ["--trace-fst"] if traced else []
     trace += ["--coverage-toggle", "--coverage-max-width", "4096"] if covered else []
-    _run([*_verilator(), "--cc", "--prefix", "Vdesign", "--top-module", "design", "-O3",
+    _run([*verilator(), "--cc", "--prefix", "Vdesign", "--top-module", "design", "-O3",
           "-Wno-fatal", "-Wno-lint", "--x-assign", "fast", "--x-initial", "fast",
           "--output-split", "20000", "--output-split-cfuncs", "2000", *trace,
           "-Mdir", str(made), str(verilog)])
@@ -139,7 +140,7 @@ def _compile(source: str, ports: frozenset[str], folder: Path, library: Path, co
     runtime += _RUNTIME_COVERED if covered else ()
     sources = [*sorted(made.glob("*.cpp")), *(include / name for name in runtime),
                _NATIVE / "appliance.cpp"]
-    defines = [f"-DHAS_{name}" for name in _features(ports)]
+    defines = [f"-D{name}" for name in _features(ports)]
     defines += ["-DTRACED", "-DVM_TRACE=1", "-DVM_TRACE_FST=1"] if traced else ["-DVM_TRACE=0"]
     defines.append(f"-DVM_COVERAGE={int(covered)}")
 
@@ -162,8 +163,8 @@ def _compile(source: str, ports: frozenset[str], folder: Path, library: Path, co
     shutil.rmtree(made)
 
 
-def _features(ports: frozenset[str]) -> list[str]:
-    """Return what the C++ shall connect, by the ports that the design has."""
+def _features(ports: Mapping[str, int]) -> list[str]:
+    """Return what the C++ shall connect and how, by the ports that the design has."""
     needs = {"EVENTS": "events_valid", "CSR": "csr_address", "FEED_READY": "feed_ready",
              "IDLE": "idle", "NOW_CYCLES": "now_cycles", "TIME": "time_ns",
              "TIME_HOLD": "time_hold", "CALM": "calm", "EVENTS_WAITING": "events_waiting",
@@ -171,7 +172,9 @@ def _features(ports: frozenset[str]) -> list[str]:
     for line in ("feed_a", "feed_b", "order", "management"):
         needs[f"{line.upper()}_RX"] = f"{line}_rx_data"
         needs[f"{line.upper()}_TX"] = f"{line}_tx_data"
-    return [feature for feature, port in needs.items() if port in ports]
+    found = [f"HAS_{feature}" for feature, port in needs.items() if port in ports]
+    # A byte a cycle is GMII.
+    return found + ["LINE_GMII"] * (ports.get("feed_a_rx_data") == 8)
 
 
 def _current(manifest: Path) -> bool:
@@ -190,7 +193,8 @@ def _verilator_root() -> Path:
     return root
 
 
-def _verilator() -> list[str]:
+def verilator() -> list[str]:
+    """Return the command of Verilator; :func:`environment` goes with it."""
     # The binary itself: the script round it only needs perl and adds nothing for --cc.
     return [str(_verilator_root() / "bin" / "verilator_bin")]
 
@@ -223,11 +227,15 @@ def _locked(folder: Path) -> Generator[None]:
         yield
 
 
+def environment() -> dict[str, str]:
+    """Return the variables of this process, with what Verilator looks for in them."""
+    return {**os.environ, "VERILATOR_ROOT": str(_verilator_root())}
+
+
 def _run(command: list[str], env: Mapping[str, str] | None = None) -> None:
-    environment = dict(os.environ if env is None else env)
     if command[0].endswith("verilator_bin"):
-        environment["VERILATOR_ROOT"] = str(_verilator_root())
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE,
+        env = environment()
+    done = subprocess.run(command, env=env, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode != 0:
         raise BuildError(f"`{' '.join(command[:4])} ...` failed with status {done.returncode}:\n"

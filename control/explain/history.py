@@ -32,7 +32,8 @@ __all__ = ["History", "LineFrame", "RegisterWrite", "load_history"]
 
 _TYPE = ethernet.MAC.field("ethertype")
 _PREAMBLE_BYTES = 8
-_LANES = 8
+#: Positions of a cycle, whatever the line.
+_PLACES = 8
 _NS_PER_SECOND = 1_000_000_000
 
 
@@ -48,20 +49,24 @@ class LineFrame:
         From the destination address on.
     fcs : bytes
         Its FCS, if it has left the appliance.
+    lanes : int
+        Bytes of the line in a cycle.
     """
 
     position: int
     content: bytes
     fcs: bytes = b""
+    lanes: int = 8
 
     @property
     def cycle(self) -> int:
         """Cycle of Start."""
-        return self.position // _LANES
+        return self.position // _PLACES
 
     def cycle_of(self, offset: int) -> int:
         """Return the cycle in which byte `offset` is at the pins."""
-        return (self.position + _PREAMBLE_BYTES + offset) // _LANES
+        start = self.position * self.lanes // _PLACES
+        return (start + _PREAMBLE_BYTES + offset) // self.lanes
 
     @property
     def end_cycle(self) -> int:
@@ -187,13 +192,14 @@ class _Loader:
             case EntryKind.STARTED:
                 position, = POSITION.unpack(entry.payload)
                 content = self._waiting[entry.line].popleft()
-                self._began(entry.line, LineFrame(position + _LANES * offset, content))
+                self._began(entry.line, LineFrame(
+                    position + _PLACES * offset, content, lanes=history.head.lanes))
             case EntryKind.LEFT:
                 position, = POSITION.unpack_from(entry.payload)
                 frame = entry.payload[POSITION.size:]
                 self._left(entry.line, LineFrame(
-                    position + _LANES * offset, frame[:-ethernet.FCS_BYTES],
-                    frame[-ethernet.FCS_BYTES:]))
+                    position + _PLACES * offset, frame[:-ethernet.FCS_BYTES],
+                    frame[-ethernet.FCS_BYTES:], lanes=history.head.lanes))
             case EntryKind.WRITE:
                 history.writes.append(RegisterWrite(cycle, *REGISTER.unpack(entry.payload)))
             case EntryKind.RECORD:

@@ -78,7 +78,7 @@ class _Trigger:
     eot_cycle: int
 
 
-def message_cycles(start: int, frame_bytes: int, messages: Sequence[bytes]
+def message_cycles(start: int, frame_bytes: int, messages: Sequence[bytes], *, lanes: int = 8
                    ) -> list[tuple[int, int]]:
     """Return the cycles of the first and the last byte of each message of a frame.
 
@@ -90,6 +90,8 @@ def message_cycles(start: int, frame_bytes: int, messages: Sequence[bytes]
         Its length without FCS.
     messages : sequence of bytes
         Messages without their length field, in order; they end the frame.
+    lanes : int
+        Bytes of the line in a cycle.
     """
     block = moldudp64.BLOCK.size
     at = frame_bytes - sum(block + len(message) for message in messages)
@@ -97,7 +99,8 @@ def message_cycles(start: int, frame_bytes: int, messages: Sequence[bytes]
     for message in messages:
         first = at + block
         at = first + len(message)
-        found.append((byte_cycle(start, first), byte_cycle(start, at - 1)))
+        found.append((byte_cycle(start, first, lanes=lanes),
+                      byte_cycle(start, at - 1, lanes=lanes)))
     return found
 
 
@@ -163,7 +166,8 @@ class Trading:
         starts = self.appliance.simulation.starts().tolist()
         for start in starts:
             first, frame_bytes, messages = self._waiting.pop(0)
-            places = message_cycles(start, frame_bytes, messages)
+            places = message_cycles(start, frame_bytes, messages,
+                                    lanes=self.appliance.simulation.lanes)
             for number, (message, place) in enumerate(zip(messages, places, strict=True), first):
                 if (kind := kind_of(message)) is not None:
                     self._triggers[number] = _Trigger(kind, *place)

@@ -25,6 +25,8 @@
 
 using tickwire::FrameHeader;
 using tickwire::FrameRecord;
+using tickwire::Gmii;
+using tickwire::GmiiReader;
 using tickwire::Receiver;
 using tickwire::Sender;
 using tickwire::Word;
@@ -45,6 +47,7 @@ struct Simulation {
     uint64_t cycle = 0;
     Sender senders[kLines];
     Receiver receivers[kLines];
+    GmiiReader readers[kLines];
     std::vector<uint8_t> events;
     std::vector<uint64_t> event_cycles;
     std::vector<uint8_t> record_words;  // of a record that is not complete yet
@@ -60,11 +63,16 @@ struct Simulation {
 #endif
 
     void feed_inputs() {
+#ifdef LINE_GMII
+#define PINS(word) Gmii::of(word)
+#else
+#define PINS(word) word
+#endif
 #define SEND(line, name)                                              \
     {                                                                 \
-        Word word = senders[line].next(cycle + 1, feed_ready());      \
-        top->name##_rx_data = word.data;                              \
-        top->name##_rx_control = word.control;                        \
+        auto pins = PINS(senders[line].next(cycle + 1, feed_ready())); \
+        top->name##_rx_data = pins.data;                              \
+        top->name##_rx_control = pins.control;                        \
     }
 #ifdef HAS_FEED_A_RX
         SEND(kFeedA, feed_a)
@@ -79,6 +87,7 @@ struct Simulation {
         SEND(kManagement, management)
 #endif
 #undef SEND
+#undef PINS
 #ifdef HAS_EVENTS
         top->events_ready = events_ready;
 #endif
@@ -94,7 +103,13 @@ struct Simulation {
     }
 
     void take_outputs() {
-#define RECEIVE(line, name) receivers[line].word(cycle, top->name##_tx_data, top->name##_tx_control);
+#ifdef LINE_GMII
+#define WORD(line, data, control) readers[line].word(data, control)
+#else
+#define WORD(line, data, control) Word{data, control}
+#endif
+#define RECEIVE(line, name) \
+    receivers[line].word(cycle, WORD(line, top->name##_tx_data, top->name##_tx_control));
 #ifdef HAS_FEED_A_TX
         RECEIVE(kFeedA, feed_a)
 #endif
@@ -108,6 +123,7 @@ struct Simulation {
         RECEIVE(kManagement, management)
 #endif
 #undef RECEIVE
+#undef WORD
 #ifdef HAS_EVENTS
         // A record is taken in the cycle that the design sees ready: the one set an edge ago.
         if (__builtin_expect(top->events_valid && events_ready, 0)) {
@@ -266,6 +282,9 @@ void simulation_free(Simulation *s) {
     s->write_coverage();
     delete s;
 }
+
+// Bytes of the line in a cycle.
+uint64_t simulation_lanes(const Simulation *) { return tickwire::kLanes; }
 
 uint64_t simulation_cycle(const Simulation *s) { return s->cycle; }
 

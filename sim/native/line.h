@@ -1,6 +1,8 @@
-// One direction of a 64-bit XGMII line: frames to words and words to frames.
+// One direction of a line: frames to words and words to frames.
 //
-// A position is 8 * cycle + lane: the place of one byte on the line.
+// Characters are those of XGMII; a GMII line, which has one lane and no characters, is made of them
+// and read as them (Gmii below). A position is kLanes * cycle + lane: the place of one byte on the
+// line. Outside of this file it is 8 * cycle + lane, whatever the line.
 #pragma once
 
 #include <algorithm>
@@ -19,12 +21,48 @@ constexpr uint8_t kError = 0xFE;
 constexpr uint8_t kPreamble = 0x55;
 constexpr uint8_t kStartOfFrame = 0xD5;
 constexpr uint32_t kPreambleBytes = 8;  // Start, six preamble bytes, start-of-frame delimiter
+#ifdef LINE_GMII
+constexpr uint32_t kLanes = 1;
+#else
 constexpr uint32_t kLanes = 8;
+#endif
+constexpr uint32_t kPlaces = 8;       // positions of a cycle outside of this file
 constexpr size_t kTrimWords = 4096;   // words kept after they were sent
 
 struct Word {
-    uint64_t data = 0x0707070707070707ull;
-    uint8_t control = 0xFF;
+    uint64_t data = 0x0707070707070707ull & (~0ull >> (64 - 8 * kLanes));
+    uint8_t control = uint8_t((1u << kLanes) - 1);
+
+    bool idle() const { return control == Word{}.control && data == Word{}.data; }
+};
+
+// What is at the pins of a GMII line: bit 0 of control is enable, bit 1 error.
+struct Gmii {
+    uint8_t data = 0;
+    uint8_t control = 0;
+
+    static Gmii of(const Word &word) {
+        if (!word.control) return {uint8_t(word.data), 1};
+        if (word.data == kStart) return {kPreamble, 1};
+        if (word.data == kError) return {0, 3};
+        return {};
+    }
+};
+
+// Reads GMII as XGMII characters: what begins is Start, what ends Terminate.
+class GmiiReader {
+  public:
+    Word word(uint8_t data, uint8_t control) {
+        const bool before = enabled_;
+        enabled_ = control & 1;
+        if (enabled_ && !before) return {uint64_t(control == 1 && data == kPreamble ? kStart
+                                                                                  : kError), 1};
+        if (enabled_) return control & 2 ? Word{kError, 1} : Word{data, 0};
+        return before ? Word{kTerminate, 1} : Word{kIdle, 1};
+    }
+
+  private:
+    bool enabled_ = false;
 };
 
 inline uint32_t frame_check_sequence(const uint8_t *bytes, size_t length) {
@@ -125,7 +163,7 @@ class Sender {
     // Starts come in lanes 0 and 4; the deficit keeps the gap right on average (IEEE 802.3, 46.3.1.4).
     uint64_t start_position(const FrameHeader &header, uint64_t cycle) {
         uint64_t wanted = terminate_ + header.gap_bytes;
-        uint64_t position = wanted & ~3ull;
+        uint64_t position = kLanes == 1 ? wanted : wanted & ~3ull;
         uint32_t deficit = uint32_t(wanted - position);
         if (deficit_ + deficit <= 3) {
             deficit_ += deficit;
@@ -137,6 +175,7 @@ class Sender {
             position = kLanes * cycle;
             deficit_ = 0;
         }
+        if (kLanes == 1) return position;
         if ((header.flags & kLane0) && position % kLanes) position += 4;
         if ((header.flags & kLane4) && position % kLanes == 0) position += 4;
         return position;
@@ -149,7 +188,7 @@ class Sender {
             return;
         }
         uint64_t position = start_position(frame.header, cycle);
-        starts.push_back(position);
+        starts.push_back(position * (kPlaces / kLanes));
         put(position++, kStart, true);
         for (uint32_t i = 0; i < kPreambleBytes - 2; i++) put(position++, kPreamble, false);
         put(position++, kStartOfFrame, false);
@@ -183,14 +222,14 @@ class Receiver {
     std::vector<FrameRecord> frames;
     std::vector<uint8_t> bytes;
 
-    void word(uint64_t cycle, uint64_t data, uint8_t control) {
-        if (control == 0xFF && data == 0x0707070707070707ull) {
+    void word(uint64_t cycle, const Word &word) {
+        if (word.idle()) {
             if (inside_) finish(false);
             return;
         }
         for (uint32_t lane = 0; lane < kLanes; lane++) {
-            uint8_t byte = uint8_t(data >> (8 * lane));
-            character(kLanes * cycle + lane, byte, control >> lane & 1);
+            uint8_t byte = uint8_t(word.data >> (8 * lane));
+            character(kPlaces * cycle + lane, byte, word.control >> lane & 1);
         }
     }
 
