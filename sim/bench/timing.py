@@ -13,12 +13,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from hdl.platform import ecp5_mapping, out_of_context
+from hdl.platform import ecp5_mapping, out_of_context, ultrascale
 from sim.errors import SimulationError
 
-__all__ = ["TimingError", "measure_timing", "summarise_path"]
+__all__ = ["TimingError", "measure_timing", "netlist_of", "summarise_path"]
 
 #: LFE5UM5G-85F, speed 8; what nextpnr aims at.
 DEVICE = "LFE5UM5G-85F speed 8"
@@ -31,7 +32,8 @@ _CHILD = """
 import sys, os
 from pathlib import Path
 from amaranth.back import rtlil
-from hdl.platform.out_of_context import OutOfContext, {function}
+from hdl.platform.out_of_context import OutOfContext
+from {flow} import synthesise
 from hdl.profile import PROFILES
 from hdl.platform.board_core import BoardCore
 top = OutOfContext(BoardCore(PROFILES[sys.argv[1]]))
@@ -41,6 +43,10 @@ os._exit(0)
 """
 _EMIT = 'Path(sys.argv[2]).write_text(rtlil.convert(top, name="top", emit_src=False))'
 _SYNTHESISE = "synthesise(top, Path(sys.argv[2]))"
+
+#: What maps a family: the module with ``synthesise``, and what else the netlist depends on.
+_FLOWS: dict[str, tuple[ModuleType, ...]] = {
+    "ecp5": (out_of_context, ecp5_mapping), "xcup": (ultrascale, out_of_context)}
 
 Progress = Callable[[str], None]
 
@@ -76,8 +82,7 @@ def measure_timing(profile: str, folder: Path, *, seeds: Sequence[int],
         If a tool fails.
     """
     talk = progress or _quiet
-    folder.mkdir(parents=True, exist_ok=True)
-    netlist = _netlist(profile, folder, talk)
+    netlist = netlist_of(profile, folder, talk)
     results: dict[int, dict[str, Any]] = {}
     for seed in seeds:
         kept = netlist.with_suffix(f".{seed}.result.json")
@@ -130,29 +135,47 @@ def summarise_path(steps: Sequence[str]) -> dict[str, Any]:
             "routing_ns": round(routing, 2), "levels": levels}
 
 
-def _netlist(profile: str, folder: Path, talk: Progress) -> Path:
-    """Return the netlist of the core, made if it is not there."""
+def netlist_of(profile: str, folder: Path, talk: Progress, *, family: str = "ecp5") -> Path:
+    """Return the netlist of the core, made if it is not there.
+
+    Parameters
+    ----------
+    profile : str
+        Sizes.
+    folder : Path
+        Where netlists are kept.
+    talk : callable
+        Is told what is done.
+    family : str
+        ``ecp5`` or ``xcup``.
+
+    Raises
+    ------
+    TimingError
+        If synthesis fails.
+    """
+    flow = _FLOWS[family]
+    folder.mkdir(parents=True, exist_ok=True)
     talk("writing RTLIL")
     emitted = folder / f"{profile}.{os.getpid()}.il"
     try:
-        _child("place_and_route", _EMIT, profile, emitted)
-        flow = b"".join(Path(module.__file__ or "").read_bytes()
-                        for module in (out_of_context, ecp5_mapping))
-        digest = hashlib.sha256(emitted.read_bytes() + flow).hexdigest()[:20]
+        _child(flow[0], _EMIT, profile, emitted)
+        sources = b"".join(Path(module.__file__ or "").read_bytes() for module in flow)
+        digest = hashlib.sha256(emitted.read_bytes() + sources).hexdigest()[:20]
     finally:
         emitted.unlink(missing_ok=True)
     netlist = folder / f"{profile}-{digest}.json"
     if not netlist.exists():
         talk("synthesising, some minutes")
         made = folder / f"{profile}-{digest}.{os.getpid()}.json"
-        _child("synthesise", _SYNTHESISE, profile, made)
+        _child(flow[0], _SYNTHESISE, profile, made)
         made.rename(netlist)
     return netlist
 
 
-def _child(function: str, body: str, profile: str, path: Path) -> None:
+def _child(flow: ModuleType, body: str, profile: str, path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", _CHILD.format(function=function, body=body), profile,
+        [sys.executable, "-c", _CHILD.format(flow=flow.__name__, body=body), profile,
          str(path.resolve())], cwd=_ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         # Clock domains become ports in the order of a set of strings.
         text=True, check=False, env={**os.environ, "PYTHONHASHSEED": "0"})
