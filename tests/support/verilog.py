@@ -1,7 +1,7 @@
 """Run cocotb tests on the emitted Verilog of a component, from pytest."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,8 @@ class _PortsRunner(Verilator):
                 for command in super()._build_command()]
 
 
-def cosimulate(design: str, test_module: str, arguments: Mapping[str, Any] | None = None) -> None:
+def cosimulate(design: str, test_module: str, arguments: Mapping[str, Any] | None = None, *,
+               models: Sequence[Path] = ()) -> None:
     """Verilate a design and run every cocotb test of a module on it.
 
     Parameters
@@ -51,6 +52,8 @@ def cosimulate(design: str, test_module: str, arguments: Mapping[str, Any] | Non
         Dotted name of the module with the cocotb tests.
     arguments : mapping, optional
         Keyword arguments of the callable, as JSON has them.
+    models : sequence of Path
+        Verilog of the cells that the design has of a vendor.
 
     Raises
     ------
@@ -69,7 +72,7 @@ def cosimulate(design: str, test_module: str, arguments: Mapping[str, Any] | Non
     os.environ.update(environment)
     try:
         runner = _PortsRunner()
-        runner.build(sources=[emitted.verilog], hdl_toplevel=_TOP, build_dir=folder,
+        runner.build(sources=[emitted.verilog, *models], hdl_toplevel=_TOP, build_dir=folder,
                      build_args=["-Wno-fatal", "-Wno-lint"], timescale=("1ns", "1ps"))
         results = runner.test(hdl_toplevel=_TOP, test_module=test_module, test_dir=folder,
                               build_dir=folder, results_xml=str(folder.resolve() / "results.xml"),
