@@ -155,14 +155,14 @@ async def cut_through_latency_at_the_pins(dut):
 async def random_frames_store_and_forward(dut):
     bench = Bench(dut, cut_through=0, seed=2, chance=0.9)
     await bench.start()
-    await compare(bench, 100, cut_through=False)
+    await compare(bench, 60, cut_through=False)
 
 
 @cocotb.test()
 async def random_frames_cut_through_and_gaps(dut):
     bench = Bench(dut, seed=3, chance=0.9)
     await bench.start()
-    await compare(bench, 100, cut_through=True, gaps=(1, 5, 8, 11, 12, 13, 40))
+    await compare(bench, 60, cut_through=True, gaps=(1, 5, 8, 11, 12, 13, 40))
 
 
 @cocotb.test()
@@ -170,7 +170,7 @@ async def fast_line(dut):
     """The line is 0.25 % faster than the core, more than ten times what is allowed."""
     bench = Bench(dut, seed=4, rx_period_ps=PERIOD_PS - 50)
     await bench.start()
-    await compare(bench, 60, cut_through=True)
+    await compare(bench, 40, cut_through=True)
 
 
 @cocotb.test()
@@ -178,16 +178,16 @@ async def slow_line(dut):
     """The line is 0.25 % slower than the core."""
     bench = Bench(dut, seed=5, rx_period_ps=PERIOD_PS + 50)
     await bench.start()
-    await compare(bench, 60, cut_through=True)
+    await compare(bench, 40, cut_through=True)
 
 
 async def long_frames(bench: Bench) -> None:
     """Let frames pass that are longer than any buffer of the line; the longest are too long."""
     await bench.start()
-    for length in (9000, 1500, 9000, 1500, 1500):
+    for length in (9000, 1500):
         await bench.source.send(GmiiFrame.from_payload(bench.rng.randbytes(length)))
     await bench.settle()
-    assert (bench.counts["oversize"], bench.counts["frames_good"], bench.overruns) == (2, 3, 0)
+    assert (bench.counts["oversize"], bench.counts["frames_good"], bench.overruns) == (1, 1, 0)
 
 
 @cocotb.test()
@@ -203,16 +203,16 @@ async def long_frames_at_minus_100_ppm(dut):
 @cocotb.test()
 async def a_line_that_is_far_too_fast_spoils_long_frames_alone(dut):
     """At 10 % more than the core's clock the ring overruns within 120 bytes."""
-    bench = Bench(dut, seed=9, rx_period_ps=PERIOD_PS * 10 // 11)
+    bench = Bench(dut, seed=9, rx_period_ps=18_180)
     await bench.start()
-    lengths = (60, 400, 60, 1500, 60)
+    lengths = (60, 400, 60)
     sent = [bench.rng.randbytes(length) for length in lengths]
     for body in sent:
         bench.source.ifg = 40
         await bench.source.send(GmiiFrame.from_payload(body))
     await bench.settle()
-    assert bench.counts["error_char"] == 2 and bench.counts["frames_good"] == 3
-    assert bench.overruns > 4
+    assert bench.counts["error_char"] == 1 and bench.counts["frames_good"] == 2
+    assert bench.overruns > 1
     good = [frame[:-4] for frame, outcome in zip(bench.frames, bench.outcomes, strict=True)
             if outcome]
     assert good == [body for body in sent if len(body) == 60]

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.platform.simulation import SimulationTop
 
-__all__ = ["StandIn", "simulated_stand_in"]
+__all__ = ["GmiiEcho", "StandIn", "simulated_gmii_echo", "simulated_stand_in"]
 
 #: Cycles for which ``feed_ready`` is low after a frame began.
 HOLD_CYCLES = 100
@@ -82,3 +82,26 @@ class StandIn(wiring.Component):
 def simulated_stand_in() -> SimulationTop:
     """Return the design with clock and reset."""
     return SimulationTop(StandIn())
+
+
+class GmiiEcho(wiring.Component):
+    """Echo the feed, a GMII line, on the order port one cycle later.
+
+    Latency: 1 cycle, `feed_a_rx_data` to `order_tx_data`.
+    """
+
+    feed_a_rx_data: In(8)
+    feed_a_rx_control: In(2)
+    order_tx_data: Out(8)
+    order_tx_control: Out(2)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.sync += [self.order_tx_data.eq(self.feed_a_rx_data),
+                     self.order_tx_control.eq(self.feed_a_rx_control)]
+        return m
+
+
+def simulated_gmii_echo() -> SimulationTop:
+    """Return the echo with clock and reset."""
+    return SimulationTop(GmiiEcho())

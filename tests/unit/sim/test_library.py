@@ -35,6 +35,7 @@ def with_fcs(frame: bytes) -> bytes:
 
 @pytest.mark.parametrize("gap_bytes", [5, 12, 13, 40])
 def test_frames_come_back_with_their_fcs_and_average_gap(sim, gap_bytes):
+    assert sim.lanes == 8
     frames = random_frames(1, 200)
     sim.send(frames, gap_bytes=gap_bytes)
     sim.settle(quiet=200)
