@@ -15,16 +15,13 @@ __all__ = ["lint", "main"]
 #: constants whatever they are, and keeps records in one vector, whose fields look like loops.
 _OF_THE_WRITER = ("WIDTHEXPAND", "WIDTHTRUNC", "CASEINCOMPLETE", "UNSIGNED", "CMPCONST",
                   "UNOPTFLAT")
-#: Of the warnings that are off by default.
-_WANTED = ("UNDRIVEN", "SYNCASYNCNET")
 
 
 def lint(verilog: Path) -> str:
     """Return what Verilator finds; nothing if it is clean."""
     done = subprocess.run(
         [*verilate.verilator(), "--lint-only", "--top-module", "design",
-         *(f"-Wwarn-{name}" for name in _WANTED), *(f"-Wno-{name}" for name in _OF_THE_WRITER),
-         str(verilog)], env=verilate.environment(), stdout=subprocess.PIPE,
+         *(f"-Wno-{name}" for name in _OF_THE_WRITER), str(verilog)], env=verilate.environment(), stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode and not done.stdout:
         return f"status {done.returncode}"

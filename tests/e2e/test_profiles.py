@@ -1,4 +1,4 @@
-"""Every profile: its books against the plain-Python ones, and an order from message to wire."""
+"""Profiles: their books against the plain-Python ones, and an order from message to wire."""
 
 import pytest
 
@@ -22,7 +22,11 @@ MESSAGES = 3000
 LEAST, MOST = {"xgmii": 15, "gmii": 16}, {"xgmii": 15, "gmii": 23}
 
 
-@pytest.fixture(params=sorted(PROFILES))
+#: Those that other tests do not run. What has not been run yet is in docs/profiles.md.
+NAMES = ("ecp5",)
+
+
+@pytest.fixture(params=NAMES)
 def profile(request):
     return PROFILES[request.param]
 
