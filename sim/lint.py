@@ -21,8 +21,9 @@ def lint(verilog: Path) -> str:
     """Return what Verilator finds; nothing if it is clean."""
     done = subprocess.run(
         [*verilate.verilator(), "--lint-only", "--top-module", "design",
-         *(f"-Wno-{name}" for name in _OF_THE_WRITER), str(verilog)], env=verilate.environment(), stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, check=False)
+         *(f"-Wno-{name}" for name in _OF_THE_WRITER), str(verilog)],
+        env=verilate.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        check=False)
     if done.returncode and not done.stdout:
         return f"status {done.returncode}"
     return done.stdout if done.returncode or "%Warning" in done.stdout else ""
