@@ -7,22 +7,18 @@ import fcntl
 import os
 import struct
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from sim.errors import SimulationError
 
-__all__ = ["Tap", "TapUnavailableError", "write_pcap"]
+__all__ = ["Tap", "TapUnavailableError"]
 
 _TUNSETIFF = 0x400454CA
 _IFF_TAP, _IFF_NO_PI = 0x0002, 0x1000
 _DEVICE = Path("/dev/net/tun")
-
-#: Header of a capture with times in nanoseconds, link type Ethernet.
-_PCAP_HEADER = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 65535, 1)
-_NS_PER_SECOND = 1_000_000_000
 
 
 class TapUnavailableError(SimulationError):
@@ -96,12 +92,3 @@ class Tap:
         done = subprocess.run(("ip", *arguments), check=False, capture_output=True, text=True)
         if done.returncode:
             raise TapUnavailableError(f"`ip {' '.join(arguments)}` failed: {done.stderr.strip()}")
-
-
-def write_pcap(path: Path, frames: Iterable[tuple[int, bytes]]) -> None:
-    """Write frames, without FCS, with their times in nanoseconds."""
-    with path.open("wb") as file:
-        file.write(_PCAP_HEADER)
-        for time_ns, frame in frames:
-            seconds, rest = divmod(time_ns, _NS_PER_SECOND)
-            file.write(struct.pack("<IIII", seconds, rest, len(frame), len(frame)) + frame)

@@ -79,7 +79,8 @@ def _arguments() -> argparse.ArgumentParser:
     serve.add_argument("--symbols", type=openings, default=SYMBOLS,
                        metavar="SYMBOL=DOLLARS,...", help="opening prices (default: %(default)s)")
     serve.add_argument("--replay", type=Path, metavar="CAPTURE",
-                       help="replay this .itch or .pcap instead of a simulated market")
+                       help="replay this .itch, .pcap or .pcapng, plain or packed, instead of a "
+                            "simulated market")
     serve.add_argument("--start-ns", type=int, default=ExchangeSettings.start_ns,
                        help="ns since midnight (default: %(default)s)")
     serve.add_argument("--username", default=SoupSettings.username, help="(default: %(default)s)")

@@ -15,6 +15,7 @@ from scapy.utils import rdpcap
 
 from proto.events import AnswerCode, EventKind, OrderFlag, StateFlag
 from sim.appliance import Appliance
+from sim.exchange.pcap import PcapWriter
 from sim.order_entry import (
     LimitSettings,
     SessionSettings,
@@ -24,7 +25,7 @@ from sim.order_entry import (
     configure_session,
     load_linear_model,
 )
-from sim.tap import Tap, write_pcap
+from sim.tap import Tap
 from tests.support.order_line import Market
 from tests.support.tap import tap_with_address
 
@@ -137,7 +138,10 @@ def test_a_session_over_a_real_tcp_socket(tap, tmp_path):
     finally:
         venue.close()
     sent = tmp_path / "orders.pcap"
-    write_pcap(sent, ((at, frame) for at, out, frame in desk.frames if out))
+    with PcapWriter(sent) as file:
+        for at, out, frame in desk.frames:
+            if out:
+                file.write(at, frame)
     segments = check_frames(sent)
     orders = [s for s in segments if b"SYM" in bytes(s[TCP].payload)]
     summary, = venue.of("logout")
