@@ -100,7 +100,8 @@ def _run(options: argparse.Namespace) -> ExitStatus:
           f"  {_TICKWIRE} explain{run}     its orders and refusals; `explain 5` tells all of one\n"
           f"  make up                        a market that goes on, and everything to trade in it\n"
           f"  {_TICKWIRE} arm --yes   let it trade; then status, orders, positions, kill\n"
-          f"  make down                      end them")
+          f"  make down                      end them\n"
+          f"docs/first-hour.md goes on from here, command by command.")
     return ExitStatus.DONE
 
 

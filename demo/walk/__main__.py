@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from demo.walk.compare import differences
+from control.client.connection import DEFAULT_SERVER
+from demo.walk.compare import differences, lasting
 from demo.walk.page import Block, PageError, Picture, parse, rendered
 from demo.walk.shell import Shell, copy_project, free_port
 from sim.market_data import DATA_VARIABLE, data_folder
@@ -20,6 +21,8 @@ _ROOT = Path(__file__).resolve().parents[2]
 #: The page that is walked through.
 PAGE = _ROOT / "docs/first-hour.md"
 
+#: Commands print without colours; pictures have them.
+_COLOURED = "env -u NO_COLOR TERM=xterm-256color COLORTERM=truecolor"
 _FAILED = "failed, exit status"
 
 
@@ -37,6 +40,7 @@ def walk(page: Path, folder: Path, *, write: bool = False, pictures: bool = Fals
     pictures : bool
         Make its pictures anew.
     """
+    page = page.resolve()       # the shell is elsewhere
     text = page.read_text(encoding="utf-8")
     parts = parse(text)
     copy_project(folder)
@@ -55,7 +59,10 @@ def walk(page: Path, folder: Path, *, write: bool = False, pictures: bool = Fals
         shell.run("make down >/dev/null 2>&1")
         shell.close()
     if write and not _failures(wrong):
-        page.write_text(rendered(text, lambda step: outputs.get(step.line)), encoding="utf-8")
+        # As it looks where the address is the usual one.
+        shown = {number: [line.replace(f" --server {server}", "").replace(server, DEFAULT_SERVER)
+                          for line in output] for number, output in outputs.items()}
+        page.write_text(rendered(text, lambda step: shown.get(step.line)), encoding="utf-8")
     return wrong
 
 
@@ -70,7 +77,7 @@ def _run(shell: Shell, block: Block, outputs: dict[int, list[str]]) -> list[str]
     for step, after in zip(block.steps, [*block.steps[1:], None], strict=True):
         began = time.monotonic()
         status, output = shell.run(step.command)
-        shown = block.shown(output)
+        shown = block.shown(lasting(output))
         sys.stderr.write(f"{time.monotonic() - began:6.1f} s  {step.command.splitlines()[0]}\n")
         if found := differences(step.output, shown, live=block.live):
             wrong += [f"line {step.line}: $ {step.command}", *found]
@@ -86,7 +93,8 @@ def _run(shell: Shell, block: Block, outputs: dict[int, list[str]]) -> list[str]
 def _picture(shell: Shell, page: Path, picture: Picture, *, make: bool) -> list[str]:
     target = page.parent / picture.path
     if make:
-        status, output = shell.run(f"python -m demo.walk.pictures {picture.words} {target}")
+        status, output = shell.run(
+            f"{_COLOURED} python -m demo.walk.pictures {picture.words} {target}")
         return [f"{picture.path}: {_FAILED} {status}", *output] if status else []
     return [] if target.exists() else [f"line {picture.line + 1}: no picture {target}"]
 

@@ -75,7 +75,8 @@ class Shell:
             ["bash", "--noprofile", "--norc"], cwd=folder, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1,
             env={**inherited, "PYTHONPATH": str(folder), "NO_COLOR": "1", "TERM": "dumb",
-                 "COLUMNS": "100", "NO_APT": "1", **variables}, start_new_session=True)
+                 "COLUMNS": "100", "LC_ALL": "C.UTF-8", "NO_APT": "1", **variables},
+            start_new_session=True)
 
     def run(self, command: str) -> tuple[int, list[str]]:
         """Run a command; return its exit status and what it printed.
