@@ -125,20 +125,17 @@ class CsrBridge(wiring.Component):
             counters.counts.eq(self.counts),
         ]
 
-        # The counters' memory takes one cycle, as the other two do after their address register.
-        address = Signal.like(self.bus.address)
-        chosen = Signal()
-        inside, offset = locate(address, self._counters.base,
+        chosen = Signal(2)
+        inside, offset = locate(self.bus.address, self._counters.base,
                                 WORD_BYTES * len(self._counters.registers))
-        m.d.sync += address.eq(self.bus.address)
         m.d.comb += counters.address.eq(offset >> ceil_log2(WORD_BYTES))
-        m.d.sync += chosen.eq(inside)
+        m.d.sync += chosen.eq(Cat(inside, chosen))
         tables = Cat(Cat(array.bus.read_data[bit] for array in self._arrays.values()).any()
                      for bit in range(WORD_BITS))
-        # Those take two cycles; the register file takes three.
+        # Those take two cycles, as the counters do; the register file takes three.
         others = Signal(WORD_BITS, reset_less=True)
         m.d.sync += [
-            others.eq(symbols.bus.read_data | tables | Mux(chosen, counters.data, 0)),
+            others.eq(symbols.bus.read_data | tables | Mux(chosen[1], counters.data, 0)),
             self.bus.read_data.eq(registers.bus.read_data | others),
         ]
 

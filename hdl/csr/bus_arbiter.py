@@ -19,11 +19,11 @@ class BusArbiter(wiring.Component):
     -------
     first, second : ``In(CsrBus)``
         From the masters; ``read_data`` of either is that of the bus, so each knows its own by the
-        latency.
+        latency. An address without ``read`` or ``write`` is none.
     taken : ``Out(1)``
         The access of the second master is on the bus in this cycle.
     bus : ``Out(CsrBus)``
-        To the registers.
+        To the registers; unless the first master has an access, all of it is the second's.
     """
 
     first: In(CsrBus)
@@ -34,11 +34,12 @@ class BusArbiter(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.d.comb += self.taken.eq((self.second.read | self.second.write)
-                                  & ~(self.first.read | self.first.write))
+        # The second master's strobes choose nothing: its address has far to go.
+        first = self.first.read | self.first.write
+        m.d.comb += self.taken.eq((self.second.read | self.second.write) & ~first)
         for name in ("address", "write_data", "write", "read"):
             m.d.comb += getattr(self.bus, name).eq(
-                Mux(self.taken, getattr(self.second, name), getattr(self.first, name)))
+                Mux(first, getattr(self.first, name), getattr(self.second, name)))
         for master in (self.first, self.second):
             m.d.comb += master.read_data.eq(self.bus.read_data)
 

@@ -17,6 +17,8 @@ _WORD_LOW = ceil_log2(WORD_BYTES)
 
 #: Settings whose selection is joined before a register.
 _SHOWN_TOGETHER = 64
+#: Parts of what joins them to the choice for a bit.
+_CHOICES = 3
 
 
 def port_name(block: Block, register: Register, field: BitField) -> str:
@@ -211,18 +213,26 @@ class RegisterFile(wiring.Component):
                 flag = Signal(name=f"shown_{mask:x}_{at}")
                 m.d.sync += flag.eq(Cat(terms[at:at + _SHOWN_TOGETHER]).any())
                 shown.append((mask, flag))
-        # A choice for all bits that the same masks have.
+        # A choice for all bits that the same masks have, in parts: as most masks are contained in
+        # others, synthesis would join all of them one by one.
         choices: dict[tuple, Signal] = {}
-        for bit in range(WORD_BITS):
-            flags = tuple(number for number, (mask, _) in enumerate(shown) if mask >> bit & 1)
+
+        def choice(flags: tuple) -> Signal:
             if flags not in choices:
-                choices[flags] = Signal(name=f"written_{bit}", reset_less=True)
+                choices[flags] = Signal(name=f"written_{len(choices)}", reset_less=True)
                 m.d.sync += choices[flags].eq(Cat(shown[number][1] for number in flags).any())
+            return choices[flags]
+
         ours, reset = Signal(WORD_BITS, reset_less=True), Signal(WORD_BITS, reset_less=True)
         m.d.sync += [ours.eq(reading.data), reset.eq(initials.data)]
-        return Value.cast(Cat(
-            Mux(choices[tuple(number for number, (mask, _) in enumerate(shown) if mask >> bit & 1)],
-                ours[bit], reset[bit]) for bit in range(WORD_BITS)))
+        bits_read = []
+        for bit in range(WORD_BITS):
+            parts = [tuple(number for number, (mask, _) in enumerate(shown)
+                           if number % _CHOICES == part and mask >> bit & 1)
+                     for part in range(_CHOICES)]
+            bits_read.append(Mux(Cat(choice(part) for part in parts if part).any(),
+                                 ours[bit], reset[bit]))
+        return Value.cast(Cat(*bits_read))
 
     def _kept(self, m: Module, port, taken) -> Value:
         """Return a port as it was when `taken` was high last."""

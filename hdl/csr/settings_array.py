@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from hdl.csr.bus import WORD_BITS, CsrBus, locate
-from proto.registers import ADDRESS_BITS, WORD_BYTES, Access, Block
+from proto.registers import WORD_BYTES, Access, Block
 
 __all__ = ["SettingsArray", "settings_layout"]
 
@@ -28,9 +28,9 @@ def settings_layout(block: Block) -> data.StructLayout:
 class SettingsArray(wiring.Component):
     """An array of settings in one memory; an element is handed on when it is committed.
 
-    Latency: 2 cycles, `bus.address` to `bus.read_data`. A lone commit is handed on within elements
-    + 2 x registers + 4 cycles; until then, writing to that element may or may not be part of it.
-    Commits are remembered a bit an element, so none is lost.
+    Latency: 2 cycles, `bus.address` to `bus.read_data`. A lone commit is handed on within
+    2 x elements + 3 x registers + 5 cycles; until then, writing to that element may or may not be
+    part of it. Commits are remembered a bit an element, so none is lost.
 
     Parameters
     ----------
@@ -81,18 +81,17 @@ class SettingsArray(wiring.Component):
         resets = [register.reset for register in block.registers]
         resets += [0] * ((1 << word_bits) - len(resets))
 
-        address = Signal(ADDRESS_BITS)
         write_data = Signal(WORD_BITS)
         write = Signal()
         m.d.sync += [
-            address.eq(self.bus.address),
             write_data.eq(self.bus.write_data),
             write.eq(self.bus.write),
         ]
+        # Read at once, so that a register stands behind the memory; written a cycle later.
         row = Signal(range(depth))
         selected = Signal()
-        inside, offset = locate(address, block.base, depth << low)
-        m.d.comb += [row.eq(offset >> low), selected.eq(inside)]
+        inside, offset = locate(self.bus.address, block.base, depth << low)
+        m.d.sync += [row.eq(offset >> low), selected.eq(inside)]
 
         m.submodules.memory = memory = Memory(shape=WORD_BITS, depth=depth, init=resets * count)
         writing = memory.write_port()
@@ -103,12 +102,13 @@ class SettingsArray(wiring.Component):
             writing.addr.eq(row),
             writing.data.eq(write_data),
             writing.en.eq(write & selected & ~is_commit),
-            reading.addr.eq(row),
+            reading.addr.eq(offset >> low),
             reading.en.eq(1),
         ]
         shown = Signal()
-        m.d.sync += shown.eq(selected & ~is_commit)
-        m.d.comb += self.bus.read_data.eq(Mux(shown, reading.data, 0))
+        read_data = Signal(WORD_BITS, reset_less=True)
+        m.d.sync += [shown.eq(selected & ~is_commit), read_data.eq(reading.data)]
+        m.d.comb += self.bus.read_data.eq(Mux(shown, read_data, 0))
 
         # Commits wait as a bit each; a scan finds them, then fetches word by word.
         pending = Signal(count)
@@ -117,15 +117,23 @@ class SettingsArray(wiring.Component):
         m.d.comb += [fetching.addr.eq(Cat(word, scan) if word_bits else scan), fetching.en.eq(1)]
         m.d.comb += self.index.eq(scan)
 
+        due = Signal()
+        fetched = Signal(WORD_BITS, reset_less=True)
+        m.d.sync += [due.eq(pending.bit_select(scan, 1)), fetched.eq(fetching.data)]
         with m.FSM(name="handover"):
             with m.State("SCAN"):
+                m.next = "LOOK"
+            with m.State("LOOK"):
                 m.d.sync += word.eq(0)
-                with m.If(pending.bit_select(scan, 1)):
+                with m.If(due):
                     m.d.sync += pending.bit_select(scan, 1).eq(0)
                     m.next = "FETCH"
                 with m.Else():
                     m.d.sync += scan.eq(Mux(scan == count - 1, 0, scan + 1))
+                    m.next = "SCAN"
             with m.State("FETCH"):
+                m.next = "WAIT"
+            with m.State("WAIT"):
                 m.next = "TAKE"
             with m.State("TAKE"):
                 with m.Switch(word):
@@ -135,7 +143,7 @@ class SettingsArray(wiring.Component):
                                 name = (register.name if field.name == "value"
                                         else f"{register.name}_{field.name}")
                                 m.d.sync += self.settings[name].eq(
-                                    fetching.data[field.lsb:field.lsb + field.width])
+                                    fetched[field.lsb:field.lsb + field.width])
                 m.d.sync += word.eq(word + 1)
                 m.next = "FETCH"
                 with m.If(word == commit - 1):

@@ -25,7 +25,7 @@ class CounterBank(wiring.Component):
     each counter once in 2 ** ceil(log2(counters)) cycles, 8 at least, and moves its subtotal to the
     memory, which is zeroed by the first sweep after a reset. Counters wrap.
 
-    Latency: 1 cycle, `address` to `data`; a count shows at most a sweep and 6 cycles late.
+    Latency: 2 cycles, `address` to `data`; a count shows at most a sweep and 6 cycles late.
     Throughput: every input counts in every cycle.
 
     Parameters
@@ -68,7 +68,8 @@ class CounterBank(wiring.Component):
         depth = 1 << index_bits
         m.submodules.memory = memory = Memory(shape=self.bits, depth=depth, init=[])
         reading, sums, writing = memory.read_port(), memory.read_port(), memory.write_port()
-        m.d.comb += [reading.addr.eq(self.address), reading.en.eq(1), self.data.eq(reading.data)]
+        m.d.comb += [reading.addr.eq(self.address), reading.en.eq(1)]
+        m.d.sync += self.data.eq(reading.data)
 
         # Number of the visited counter, and of those in the stages behind.
         sweep = Signal(index_bits)

@@ -196,7 +196,7 @@ def test_lone_commit_is_handed_on_in_the_stated_time():
             while not ctx.get(dut.symbol_committed):
                 await ctx.tick()
                 cycles += 1
-            assert cycles <= PROFILE.symbols + 2 * registers + 4
+            assert cycles <= 2 * PROFILE.symbols + 3 * registers + 5
             await ctx.tick()
 
     run(dut, bench)

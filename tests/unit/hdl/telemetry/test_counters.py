@@ -19,7 +19,7 @@ def test_every_count_arrives_in_the_stated_time(widths):
         sums = []
         for number in range(len(widths)):
             ctx.set(dut.address, number)
-            await ctx.tick()
+            await ctx.tick().repeat(2)
             sums.append(ctx.get(dut.data))
         return sums
 

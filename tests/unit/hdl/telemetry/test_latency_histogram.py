@@ -21,7 +21,7 @@ async def bins(ctx, dut):
     counts = []
     for number in range(BINS):
         ctx.set(dut.bin, number)
-        await ctx.tick()
+        await ctx.tick().repeat(2)
         counts.append(ctx.get(dut.count))
     return counts
 
@@ -64,12 +64,12 @@ def test_latency_of_the_outputs():
         await ctx.tick().repeat(BINS + 1)
         ctx.set(dut.bin, 5)
         await measure(ctx, dut, 5)
-        for cycle in range(1, 7):
-            shown = cycle >= 2
+        for cycle in range(1, 8):
+            shown = cycle >= 3
             assert ctx.get(dut.orders) == shown
             assert ctx.get(dut.minimum) == (5 if shown else 0xFFFFFFFF)
             assert ctx.get(dut.maximum) == (5 if shown else 0)
-            assert ctx.get(dut.count) == (cycle >= 6)
+            assert ctx.get(dut.count) == (cycle >= 7)
             await ctx.tick()
 
     run(dut, bench)
