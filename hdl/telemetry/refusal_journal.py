@@ -31,6 +31,10 @@ Refusals = data.StructLayout({
 })
 
 
+#: Bits of the checks' mask that are compared together.
+_COMPARED_BITS = 16
+
+
 def order_flags(order, *, waited) -> Value:
     """Return the `OrderFlag` bits of an intent, a request or the like."""
     return (Mux(order.kind == IntentKind.CANCEL, int(OrderFlag.CANCEL), 0)
@@ -84,8 +88,15 @@ class RefusalJournal(wiring.Component):
         selling = Value.cast(intent.side)
         worst = Signal(signed(WORST_BITS))
         m.d.comb += worst.eq(Mux(selling, verdict.state.worst_short, verdict.state.worst_long))
-        fits = (worst[31:] == 0) | worst[31:].all()
+
+        def fits(value):
+            return ~value[31:].any() | value[31:].all()
+
+        flags = Signal(Refusals["flags"].shape)
+        m.d.comb += flags.eq(order_flags(intent, waited=verdict.waited))
+        # The worst position as it is; what it saturates at is found out in the next cycle.
         new = Signal(Refusals, reset_less=True)
+        negative, whole = Signal(reset_less=True), Signal(reset_less=True)
         arrived = Signal()
         refused = self.verdicts.valid & verdict.mask.any()
         m.d.sync += arrived.eq(refused)
@@ -97,29 +108,40 @@ class RefusalJournal(wiring.Component):
                 new.quantity.eq(intent.quantity), new.price.eq(intent.price),
                 new.score.eq(intent.score), new.epoch.eq(intent.epoch),
                 new.reference_price.eq(verdict.state.reference),
-                new.worst_position.eq(
-                    Mux(fits, worst[:32], Cat((~worst[-1]).replicate(31), worst[-1]))),
+                new.worst_position.eq(worst[:32]), negative.eq(worst[-1]),
+                whole.eq(Mux(selling, fits(verdict.state.worst_short),
+                             fits(verdict.state.worst_long))),
                 new.open_orders.eq(verdict.state.open_orders),
                 new.limits_version.eq(verdict.limits_version),
-                new.flags.eq(order_flags(intent, waited=verdict.waited)),
+                new.flags.eq(flags),
             ]
 
-        # Alike?
+        # Alike? All that are counted together are of one group, or the same: so each is compared
+        # with the one before it, as it comes.
         held = Signal(Refusals, reset_less=True)
         holds = Signal()            # `held` has something that was not reported
         cancel, waited = int(OrderFlag.CANCEL), int(OrderFlag.WAITED)
         stops = Check.DISARMED.mask | Check.KILLED.mask
 
-        def group(refusal):
-            cancels = (refusal.flags & cancel) != 0
-            return Cat(cancels, ~cancels & ((refusal.mask & stops) != 0))
+        def group(flags, mask):
+            cancels = (flags & cancel) != 0
+            return Cat(cancels, ~cancels & ((mask & stops) != 0))
 
-        same_symbol = held.symbol_index == new.symbol_index
-        same = (same_symbol & (held.mask == new.mask)
-                & ((held.flags & ~waited) == (new.flags & ~waited)))
+        same_symbol, same_flags, same_group = (Signal(name=name, reset_less=True) for name in (
+            "same_symbol", "same_flags", "same_group"))
+        same_mask = Signal(len(verdict.mask) // _COMPARED_BITS, reset_less=True)
+        m.d.sync += [
+            same_symbol.eq(new.symbol_index == intent.symbol_index),
+            same_flags.eq((new.flags & ~waited) == (flags & ~waited)),
+            same_group.eq((group(new.flags, new.mask) & group(flags, verdict.mask)).any()),
+            *(same_mask[part].eq(new.mask.word_select(part, _COMPARED_BITS)
+                                 == verdict.mask.word_select(part, _COMPARED_BITS))
+              for part in range(len(same_mask))),
+        ]
         known = Signal()
+        mixed = Signal()            # `held` has several symbols
         alike = Signal()
-        m.d.comb += alike.eq(known & (same | (group(held) & group(new)).any()))
+        m.d.comb += alike.eq(known & ((same_symbol & same_flags & same_mask.all()) | same_group))
 
         # `held` is reported when `due`. If another kind comes while it counts, that stays in `new`
         # until `held` has been taken: `follows`.
@@ -151,8 +173,11 @@ class RefusalJournal(wiring.Component):
                 Value.cast(held).eq(Value.cast(new)), holds.eq(1),
                 held.count.eq(Mux(adds, held.count, 0) + 1),
                 held.mask.eq(Mux(adds, held.mask, 0) | new.mask),
+                held.worst_position.eq(Mux(whole, new.worst_position,
+                                           Cat((~negative).replicate(31), negative))),
+                mixed.eq(adds & (mixed | ~same_symbol)),
             ]
-            with m.If(adds & ~same_symbol):
+            with m.If(adds & (mixed | ~same_symbol)):
                 m.d.sync += held.symbol_index.eq(NO_SYMBOL)
 
         return m
