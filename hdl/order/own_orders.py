@@ -53,7 +53,7 @@ class OwnOrders(wiring.Component):
     """Follow every order from its frame to its end, and keep positions and open quantities.
 
     Latency: 8 cycles, `sent` transfer of an ENTER to `absorbed`, when nothing else is being worked
-    on; at most 17 when an execution is. Answers take 6 to 9 cycles each; 16 of them may wait.
+    on; at most 17 when an execution is. Answers take 7 to 10 cycles each; 16 of them may wait.
 
     An order is known from `sent` on: its open quantity counts until the venue takes it off by
     executing, cancelling, rejecting it or declaring it dead. Fills after a cancel request are
@@ -230,7 +230,12 @@ class OwnOrders(wiring.Component):
         clear = Signal(range(max(self.size, self.profile.symbols)))
         next_free = Signal(init=1)
 
-        known = entry.used & (entry.number_high == number[slot_bits:])
+        # Found out about an answer's order before it is evaluated.
+        known, exceeds, reaches = (Signal(name=name) for name in ("known", "exceeds", "reaches"))
+        m.d.sync += [
+            known.eq(entry.used & (entry.number_high == number[slot_bits:])),
+            exceeds.eq(answer.quantity > entry.open), reaches.eq(answer.quantity >= entry.open),
+        ]
         open_after = Signal(32)
         m.d.comb += [
             table_write.addr.eq(number[:slot_bits]),
@@ -243,6 +248,11 @@ class OwnOrders(wiring.Component):
         ]
         m.d.sync += [self.absorbed.eq(0), self.unexpected.eq(0), self.overfilled.eq(0),
                      self.broken.eq(0)]
+
+        def begin_order():
+            m.d.sync += [is_order.eq(1), number.eq(order.user_ref_num), next_free.eq(0)]
+            m.d.comb += table_read.addr.eq(order.user_ref_num)
+            m.next = "READ"
 
         with m.FSM(init="CLEAR") as fsm:
             m.d.comb += self.ready.eq(~fsm.ongoing("CLEAR"))
@@ -261,9 +271,7 @@ class OwnOrders(wiring.Component):
                 m.d.sync += [is_order.eq(0), is_load.eq(0), is_walk.eq(0)]
                 m.d.sync += Value.cast(answer).eq(waiting.r_data)
                 with m.If(order_waits):
-                    m.d.sync += [is_order.eq(1), number.eq(order.user_ref_num), next_free.eq(0)]
-                    m.d.comb += table_read.addr.eq(order.user_ref_num)
-                    m.next = "READ"
+                    begin_order()
                 with m.Elif(loads):
                     m.d.sync += [is_load.eq(1), loads.eq(0)]
                     m.next = "READ"
@@ -280,10 +288,16 @@ class OwnOrders(wiring.Component):
 
             with m.State("READ"):
                 m.d.sync += Value.cast(entry).eq(Value.cast(found))
+                m.next = "COMPARE"
+                with m.If(is_order | is_load | is_walk):
+                    m.next = "EVALUATE"
+
+            with m.State("COMPARE"):
                 m.next = "EVALUATE"
 
             with m.State("EVALUATE"):
-                self._evaluate(m, order, answer, entry, known & ~is_load & ~is_walk, is_order,
+                is_answer = known & ~is_order & ~is_load & ~is_walk
+                self._evaluate(m, order, answer, entry, is_answer, is_order, exceeds, reaches,
                                changes, filled, ends)
                 m.d.sync += [
                     Value.cast(before).eq(Value.cast(for_update.data)),
@@ -354,6 +368,9 @@ class OwnOrders(wiring.Component):
                         m.d.sync += next_free.eq(1)
                     self._account(m, product, selling, filled)
                     m.next = "IDLE"
+                    with m.If(order_waits):
+                        m.d.sync += is_load.eq(0)
+                        begin_order()
 
             with m.State("PROBE"):
                 m.d.sync += [
@@ -366,10 +383,10 @@ class OwnOrders(wiring.Component):
                 m.next = "IDLE"
         return m
 
-    def _evaluate(self, m, order, answer, entry, is_answer, is_order, changes, filled, ends):
+    def _evaluate(self, m, order, answer, entry, is_answer, is_order, exceeds, reaches, changes,
+                  filled, ends):
         """Find what an item does to its order."""
         open_left = entry.open      # zero of an order that is not live
-        exceeds = answer.quantity > open_left
         kind = answer.kind
         kills = Signal()     # takes off all that is left, whatever the quantity
         takes = Signal()     # takes off a quantity
@@ -387,7 +404,7 @@ class OwnOrders(wiring.Component):
         with m.If(is_order):
             m.d.sync += self.unexpected.eq(entry.live)
         with m.Elif(is_answer):
-            with m.If(kills | (takes & (answer.quantity >= open_left))):
+            with m.If(kills | (takes & reaches)):
                 m.d.sync += ends.eq(entry.live)
             with m.Switch(kind):
                 with m.Case(AnswerKind.EXECUTED):
