@@ -56,7 +56,7 @@ class PortServices(wiring.Component):
     """Answer ARP and ICMP echo requests, find the next hop's address, send IGMP messages.
 
     Latency: below 250 cycles, last beat of a request to `frames.valid`; three cycles an
-    instruction, two for each further halfword.
+    instruction, two for each further halfword, two more for a jump that is taken.
 
     One frame is dealt with at a time: while it is, or waits to be sent, what else comes is not
     looked at, and repeated by who sent it. A received frame is stored as it comes, and rewritten
@@ -174,7 +174,9 @@ class PortServices(wiring.Component):
         self._sending = Signal()
         self._awaited = Signal()        # a request is out
         self._entry = Signal(range(CACHE_ENTRIES))
-        self._operand = Signal(16, reset_less=True)
+        self._setting = Signal(16, reset_less=True)
+        self._other = Signal(16, reset_less=True)
+        self._operand = Signal(16)
         self._from_frame = Signal(16, reset_less=True)
         self._sum = Signal(16, reset_less=True)
         self._instruction = Signal(_Instruction, reset_less=True)
@@ -358,29 +360,46 @@ class PortServices(wiring.Component):
                 halves[first + place] = value[16 * (size - 1 - place):16 * (size - place)]
         constants = [C(value, 16) for value in self._program.constants]
         instruction = self._instruction
+        m.d.sync += self._setting.eq(Array(halves)[instruction.index[:5]])
         with m.Switch(instruction.source):
-            with m.Case(Source.SETTING):
-                m.d.sync += self._operand.eq(Array(halves)[instruction.index[:5]])
             with m.Case(Source.ENTRY):
-                m.d.sync += self._operand.eq(self._from_entry)
+                m.d.sync += self._other.eq(self._from_entry)
             with m.Case(Source.CONSTANT):
-                m.d.sync += self._operand.eq(Array(constants)[instruction.index])
+                m.d.sync += self._other.eq(Array(constants)[instruction.index])
             with m.Case(Source.SUM):
-                m.d.sync += self._operand.eq(self._sum)
+                m.d.sync += self._other.eq(self._sum)
             with m.Case(Source.CHECKSUM):
-                m.d.sync += self._operand.eq(~self._sum)
-        m.d.comb += self._value.eq(Mux(instruction.source == Source.FRAME, self._from_frame,
-                                       self._operand))
+                m.d.sync += self._other.eq(~self._sum)
+        is_setting, is_frame = Signal(), Signal()
+        m.d.sync += [is_setting.eq(instruction.source == Source.SETTING),
+                     is_frame.eq(instruction.source == Source.FRAME)]
+        m.d.comb += [self._operand.eq(Mux(is_setting, self._setting, self._other)),
+                     self._value.eq(Mux(is_frame, self._from_frame, self._operand))]
 
-    def _run(self, m):
-        """Fetch, read, execute; halfwords of one instruction are read and executed in turn."""
-        program = self._program
+    def _fetched(self, m, at):
+        """Return the instruction two cycles after its number, from a block RAM."""
         words = [_Instruction.const({
             "operation": line.operation, "source": line.source, "target": line.target,
             "count": line.count - 1, "write": line.write, "frame": line.frame,
-            "index": line.index}) for line in program.instructions]
+            "index": line.index}) for line in self._program.instructions]
+        m.submodules.program = program = memory.Memory(
+            shape=_Instruction, depth=1 << len(at), init=words, attrs={"ram_style": "block"})
+        reader = program.read_port()
+        fetched = Signal(_Instruction, reset_less=True)
+        m.d.comb += [reader.addr.eq(at), reader.en.eq(1)]
+        m.d.sync += Value.cast(fetched).eq(Value.cast(reader.data))
+        return fetched
+
+    def _run(self, m):
+        """Fetch, read, execute; halfwords of one instruction are read and executed in turn.
+
+        The next instruction is read from its memory meanwhile; only what is jumped to is waited
+        for.
+        """
+        program = self._program
         instruction = self._instruction
-        at = Signal(range(len(words)), reset_less=True)
+        at = Signal(range(len(program.instructions)), reset_less=True)
+        fetched = self._fetched(m, at)
         good = Signal()
         carry = Signal()
         octets = Signal(7, reset_less=True)
@@ -417,9 +436,13 @@ class PortServices(wiring.Component):
             with m.State("IDLE"):
                 m.d.sync += [at.eq(Array(program.starts)[self._task]), good.eq(1)]
                 with m.If(self._begin):
-                    m.next = "FETCH"
+                    m.next = "TURN"
+            with m.State("TURN"):       # to the memory
+                m.next = "FOLLOW"
+            with m.State("FOLLOW"):     # to the register behind it
+                m.next = "FETCH"
             with m.State("FETCH"):
-                m.d.sync += [Value.cast(instruction).eq(Array(words)[at]), at.eq(at + 1)]
+                m.d.sync += [Value.cast(instruction).eq(fetched), at.eq(at + 1)]
                 m.next = "READ"
             with m.State("READ"):
                 m.next = "EXECUTE"
@@ -449,6 +472,7 @@ class PortServices(wiring.Component):
                         m.d.sync += good.eq(1)
                         with m.If(holds):
                             m.d.sync += at.eq(instruction.frame)
+                            m.next = "TURN"
                     with m.Case(Operation.ACT):
                         with m.Switch(instruction.index[:4]):
                             with m.Case(Action.END, Action.UNSOLICITED, Action.REFUSED):

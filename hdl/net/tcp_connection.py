@@ -62,7 +62,7 @@ class _Offer(enum.Enum, shape=3):
 class TcpConnection(wiring.Component):
     """Run a connection: open, acknowledge, retransmit, close.
 
-    Latency: 1 cycle, `arrived` to `accept`, `acknowledgment` and a changed `state`; 4 cycles to
+    Latency: 2 cycles, `arrived` to `accept`, `acknowledgment` and a changed `state`; 5 cycles to
     `can_send`. Data are accepted in order only; anything else is answered by an acknowledgment at
     once. A segment that was lost is retransmitted after the third duplicate acknowledgment, or
     after a time that doubles; then, until all that was in flight is acknowledged, one segment at a
@@ -90,19 +90,21 @@ class TcpConnection(wiring.Component):
     reset_buffers : ``Out(1)``
         Pulse at `connect`.
     arrived, segment : ``In(1)``, ``In(ReceivedSegment)``
-        A segment of the connection; its fields have been there for three cycles.
+        A segment of the connection; its fields have been there for three cycles, and stay for
+        another one.
     room, accept, offset, length : ``In(1)``, outputs
         The receive buffer has stored it; keep part of it.
     segments : ``Out(stream.Signature(Segment))``
         Segments to send.
     staged : ``In(stream.Signature(7))``
-        Length of new data of the session layer; a transfer means that the segment starts.
+        Length of new data of the session layer; a transfer means that the segment has started in
+        the cycle before.
     order_started, order_bytes : ``In(1)``, ``In(7)``
         An order's segment has started in the cycle before; bytes of its payload.
     next_sequence, acknowledgment, acknowledged : ``Out(32)``
         SND.NXT, RCV.NXT, SND.UNA.
     sent_acknowledgment : ``In(32)``
-        Acknowledgment number of the segment that starts, or has started with an order.
+        Acknowledgment number of the segment that has started in the cycle before.
     push, push_length, select : outputs
         To the ring: new data start; words of the oldest segment are wanted.
     oldest_valid, oldest_sequence, oldest_length, ring_room, ring_empty : inputs
@@ -236,6 +238,7 @@ class TcpConnection(wiring.Component):
         fin_sequence = Signal(32, reset_less=True)
         offer = Signal(_Offer)
         with_next = Signal()        # sequence number is SND.NXT at the start
+        went = Signal()
         segment = self.segments.p
         m.d.comb += segment.sequence.eq(Mux(with_next, self.next_sequence, held))
         again = self._want_again & (self.oldest_valid | (self.ring_empty & self._fin_sent))
@@ -282,30 +285,31 @@ class TcpConnection(wiring.Component):
                 with m.Elif(self._want_ack):
                     pick(_Offer.ACK, _ACK)
             with m.State("OFFER"):
-                m.d.comb += [self.segments.valid.eq(1),
-                             self.staged.ready.eq(self.segments.ready & (offer == _Offer.STAGED))]
+                m.d.comb += self.segments.valid.eq(1)
                 with m.If(self.segments.ready):
-                    m.next = "PICK"
-                    with m.Switch(offer):
-                        with m.Case(_Offer.RST):
-                            m.d.sync += self._want_rst.eq(0)
-                        with m.Case(_Offer.SYN):
-                            m.d.sync += [self._want_syn.eq(0),
-                                         self.next_sequence.eq(self.acknowledged + 1)]
-                        with m.Case(_Offer.RING, _Offer.FIN_AGAIN):
-                            m.d.sync += [self._want_again.eq(0), self.stat_retransmitted.eq(1)]
-                        with m.Case(_Offer.FIN):
-                            m.d.sync += [self._want_fin.eq(0), self._fin_sent.eq(1),
-                                         fin_sequence.eq(self.next_sequence),
-                                         self.next_sequence.eq(self.next_sequence + 1)]
-                        with m.Case(_Offer.PROBE):
-                            m.d.sync += [self._want_probe.eq(0), self.stat_probed.eq(1)]
+                    m.next = "WENT"
+            with m.State("WENT"):       # that it goes is known late in its cycle
+                m.d.comb += [went.eq(1), self.staged.ready.eq(offer == _Offer.STAGED)]
+                m.next = "PICK"
+                with m.Switch(offer):
+                    with m.Case(_Offer.RST):
+                        m.d.sync += self._want_rst.eq(0)
+                    with m.Case(_Offer.SYN):
+                        m.d.sync += [self._want_syn.eq(0),
+                                     self.next_sequence.eq(self.acknowledged + 1)]
+                    with m.Case(_Offer.RING, _Offer.FIN_AGAIN):
+                        m.d.sync += [self._want_again.eq(0), self.stat_retransmitted.eq(1)]
+                    with m.Case(_Offer.FIN):
+                        m.d.sync += [self._want_fin.eq(0), self._fin_sent.eq(1),
+                                     fin_sequence.eq(self.next_sequence),
+                                     self.next_sequence.eq(self.next_sequence + 1)]
+                    with m.Case(_Offer.PROBE):
+                        m.d.sync += [self._want_probe.eq(0), self.stat_probed.eq(1)]
         with m.If(self.ring_empty & ~self._outstanding):
             m.d.sync += self._want_again.eq(0)
         with m.If(self.push):
             m.d.sync += self.next_sequence.eq(self.next_sequence + self.push_length)
-        carries_ack = (self.segments.valid & self.segments.ready
-                       & (segment.flags & _ACK).any()) | self.order_started
+        carries_ack = (went & (segment.flags & _ACK).any()) | self.order_started
         with m.If(carries_ack & (self.sent_acknowledgment == self.acknowledgment)):
             m.d.sync += self._want_ack.eq(0)
 
@@ -334,12 +338,15 @@ class TcpConnection(wiring.Component):
         alive = ((state != TcpState.CLOSED) & (state != TcpState.RESOLVE)
                  & (state != TcpState.TIME_WAIT))
         # A time that went by before there was anything to wait for is none.
-        with m.If(late & running & ran & alive & (blank == 0)):
+        fires, spent = Signal(), Signal()
+        m.d.sync += [fires.eq(late & running & ran),
+                     spent.eq(self._retries == self.cfg_retries)]
+        with m.If(fires & running & alive & (blank == 0)):
             m.d.comb += self._restart.eq(1)
             m.d.sync += [late.eq(0), self._retries.eq(self._retries + 1)]
             with m.If(~self._rto[-1]):
                 m.d.sync += self._rto.eq(self._rto << 1)
-            with m.If(self._retries == self.cfg_retries):
+            with m.If(spent):
                 m.d.comb += self._expired.eq(1)
                 self._leave(m, CloseReason.TIMEOUT)
             with m.Elif(state == TcpState.SYN_SENT):
@@ -363,6 +370,7 @@ class TcpConnection(wiring.Component):
         opening = state == TcpState.SYN_SENT
         expected = (Cat(C(1, 1), Mux(opening, segment.sequence, self.acknowledgment))
                     + Cat(opening | fin, Mux(opening, 0, self._reach)))[1:33]
+
         def difference(minuend, subtrahend, name):
             value = Signal(signed(32), name=name, reset_less=True)
             m.d.sync += value.eq(minuend - subtrahend)
@@ -388,6 +396,25 @@ class TcpConnection(wiring.Component):
         ]
         # With text (data or FIN) any part in the window will do, without it the beginning must.
         acceptable = Mux(empty & ~fin, inside, inside | (old & Mux(fin, touching, beyond)))
+
+        # What to do about it is found out as it arrives, and done a cycle later.
+        arrived, resets, challenged, stale, answered, proper = (Signal(name=name) for name in (
+            "did_arrive", "resets", "challenged", "stale", "answered", "proper"))
+        repeats, moves_edge, due, lasts, nothing_sent = (Signal(name=name) for name in (
+            "repeats", "moves_edge", "due", "lasts", "nothing_sent"))
+        plain = self.arrived & ~rst & ~syn
+        m.d.sync += [
+            arrived.eq(self.arrived), nothing_sent.eq(future == 0),
+            resets.eq(self.arrived & rst & exact),
+            challenged.eq(self.arrived & Mux(rst, ~exact & inside, syn)),
+            stale.eq(plain & ~acceptable & old),
+            answered.eq(self.arrived & Mux(rst, ~exact & inside,
+                                           syn | ~acceptable | (ack & unsent))),
+            proper.eq(plain & acceptable & ack & ~unsent),
+            repeats.eq(repeated & empty & ~fin & same_edge), moves_edge.eq((fresh | repeated)
+                                                                           & current),
+            due.eq(old | exact), lasts.eq(fin & (old | exact) & touching),
+        ]
 
         duplicates = Signal(2)
         advanced = Signal(3)
@@ -417,18 +444,15 @@ class TcpConnection(wiring.Component):
             with m.Elif(state == TcpState.LAST_ACK):
                 self._leave(m, CloseReason.PEER)
 
-        def acknowledge():
-            m.d.sync += self._want_ack.eq(1)
-
         def refuse():
             with m.If(ack & ~rst & self._met):
                 m.d.comb += self._refused.eq(1)
 
         closed = (state == TcpState.CLOSED) | (state == TcpState.RESOLVE)
-        with m.If(self.arrived & closed):
+        with m.If(arrived & closed):
             refuse()
-        with m.Elif(self.arrived & opening):
-            with m.If(ack & (future != 0)):
+        with m.Elif(arrived & opening):
+            with m.If(ack & ~nothing_sent):
                 refuse()
             with m.Elif(rst & ack):
                 self._leave(m, CloseReason.REFUSED)
@@ -437,55 +461,46 @@ class TcpConnection(wiring.Component):
                              self._take_acknowledged.eq(1)]
                 m.d.sync += [
                     state.eq(TcpState.ESTABLISHED), self.acknowledgment.eq(expected),
-                    self._want_syn.eq(0),
+                    self._want_syn.eq(0), self._want_ack.eq(1),
                 ]
-                acknowledge()
-        with m.Elif(self.arrived):
-            with m.If(rst):
-                with m.If(exact):
-                    self._leave(m, CloseReason.RESET)
-                with m.Elif(inside):
-                    m.d.sync += self.stat_challenged.eq(1)
-                    acknowledge()
-            with m.Elif(syn):
-                m.d.sync += self.stat_challenged.eq(1)
-                acknowledge()
-            with m.Elif(~acceptable):
-                m.d.sync += self.stat_duplicate.eq(old)
-                acknowledge()
-            with m.Elif(ack & unsent):
-                acknowledge()
-            with m.Elif(ack):
+        with m.Else():
+            with m.If(resets):
+                self._leave(m, CloseReason.RESET)
+            with m.If(answered):
+                m.d.sync += self._want_ack.eq(1)
+            m.d.sync += self.stat_challenged.eq(challenged)
+            with m.If(stale):
+                m.d.sync += self.stat_duplicate.eq(1)
+            with m.If(proper):
                 with m.If(fresh):
                     m.d.comb += [self._restart.eq(1), self._progress.eq(1),
                                  self._take_acknowledged.eq(1)]
                     m.d.sync += [duplicates.eq(0), advanced[0].eq(1)]
-                with m.Elif(repeated & empty & ~fin & same_edge & self._outstanding):
+                with m.Elif(repeats & self._outstanding):
                     with m.If(duplicates != _DUPLICATES):
                         m.d.sync += duplicates.eq(duplicates + 1)
                     with m.If((duplicates == _DUPLICATES - 1) & ~self._recovering):
                         m.d.comb += self._begin_recovery.eq(1)
                         m.d.sync += [self._want_again.eq(1), self._recovering.eq(1)]
-                with m.If((fresh | repeated) & current):
+                with m.If(moves_edge):
                     m.d.comb += self._take_edge.eq(1)
                 with m.If(~self._fits):
                     m.d.sync += self._retries.eq(0)     # closed, but alive
-                self._take(m, expected, fin, empty, old | exact, beyond, touching)
+                self._take(m, expected, fin, empty, due, beyond, lasts)
 
-    def _take(self, m, expected, fin, empty, due, beyond, touching):
+    def _take(self, m, expected, fin, empty, due, beyond, lasts):
         """Take the data and the FIN of an acceptable segment."""
         state = self.state
         open_ = ((state == TcpState.ESTABLISHED) | (state == TcpState.FIN_WAIT_1)
                  | (state == TcpState.FIN_WAIT_2))
-        wanted = due & beyond
-        taken = wanted & self.room & open_
+        taken = due & beyond & self.room & open_
         with m.If(~empty | fin):
             m.d.sync += self._want_ack.eq(1)
         with m.If(taken):
             m.d.sync += [self.accept.eq(1), self.acknowledgment.eq(expected)]
         m.d.sync += [self.stat_out_of_order.eq(~empty & ~due),
                      self.stat_duplicate.eq(~empty & due & ~beyond)]
-        with m.If(fin & due & touching & open_ & (taken | ~beyond)):
+        with m.If(lasts & open_ & (taken | ~beyond)):
             m.d.sync += self.acknowledgment.eq(expected)
             with m.Switch(state):
                 with m.Case(TcpState.ESTABLISHED):

@@ -63,8 +63,8 @@ class ReceivedSegment(data.Struct):
 class SegmentParser(wiring.Component):
     """Recognise the segments of the connection; check them.
 
-    Latency: 5 cycles, last beat to `arrived`. A frame that is not of the connection, or is damaged,
-    is counted by what is wrong with it and otherwise ignored.
+    Latency: 6 cycles, last beat to `arrived`; 1 cycle, `beats` to `passing`. A frame that is not of
+    the connection, or is damaged, is counted by what is wrong with it and otherwise ignored.
 
     Members
     -------
@@ -74,15 +74,17 @@ class SegmentParser(wiring.Component):
         VERDICT_CYCLES after each last beat.
     cfg_addresses : ``In(TcpAddresses)``
         Who talks to whom.
-    index : ``Out(8)``
-        Number of the present beat in its frame.
+    passing, index : ``Out(FrameStream(always_ready=True))``, ``Out(8)``
+        The same frames from registers, and the number of the beat in its frame.
+    judged : ``Out(stream.Signature(FrameVerdict, always_ready=True))``
+        The verdicts in step with them.
     arrived : ``Out(1)``
         A good segment of the connection has come; `segment` holds it in this cycle.
     segment : ``Out(ReceivedSegment)``
-        Fields as they come in; complete from three cycles before `arrived` until then.
+        Fields as they come in; complete from three cycles before `arrived` until the cycle after.
     datagram_good : ``Out(1)``
-        DECISION_CYCLES after a verdict: the frame has a good IPv4 header for us, without options,
-        and is as long as that says; whatever its protocol.
+        DECISION_CYCLES after a verdict at `judged`: the frame has a good IPv4 header for us,
+        without options, and is as long as that says; whatever its protocol.
     stat_bad_checksum, stat_ignored : ``Out(1)``
         Pulse per good frame with a wrong IPv4 or TCP checksum; that is no segment of ours.
     """
@@ -90,7 +92,9 @@ class SegmentParser(wiring.Component):
     beats: In(FrameStream(always_ready=True))
     verdicts: In(stream.Signature(FrameVerdict, always_ready=True))
     cfg_addresses: In(TcpAddresses)
+    passing: Out(FrameStream(always_ready=True))
     index: Out(8)
+    judged: Out(stream.Signature(FrameVerdict, always_ready=True))
     arrived: Out(1)
     segment: Out(ReceivedSegment)
     datagram_good: Out(1)
@@ -99,12 +103,18 @@ class SegmentParser(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        beats, beat = self.beats, self.beats.p
 
+        # What a beat is, is known late in its cycle.
         following = Signal(8)
-        m.d.comb += self.index.eq(Mux(beat.first, 0, following))
-        with m.If(beats.valid):
-            m.d.sync += following.eq(self.index + (self.index != 255))
+        number = Mux(self.beats.p.first, 0, following)
+        with m.If(self.beats.valid):
+            m.d.sync += following.eq(number + (number != 255))
+        m.d.sync += [
+            self.passing.valid.eq(self.beats.valid),
+            Value.cast(self.passing.p).eq(Value.cast(self.beats.p)), self.index.eq(number),
+            self.judged.valid.eq(self.verdicts.valid), self.judged.p.good.eq(self.verdicts.p.good),
+        ]
+        beats, beat = self.passing, self.passing.p
 
         def take(base, message, name):
             return capture(m, beats, self.index, base, message.field(name))
@@ -166,7 +176,7 @@ class SegmentParser(wiring.Component):
         header_good, payload_good = self._sums(m, end, tcp_length)
 
         good = Signal(DECISION_CYCLES)
-        m.d.sync += good.eq(Cat(self.verdicts.valid & self.verdicts.p.good, good))
+        m.d.sync += good.eq(Cat(self.judged.valid & self.judged.p.good, good))
         summed = header_good & payload_good
         m.d.comb += [
             self.arrived.eq(good[-1] & ours & summed),
@@ -178,7 +188,7 @@ class SegmentParser(wiring.Component):
 
     def _sums(self, m, end, tcp_length):
         """Sum the IPv4 header, and TCP with its pseudo header, beat by beat; return two levels."""
-        beats, index = self.beats, self.index
+        beats, index = self.passing, self.index
         addresses = _IP + IPV4.field("source_address").offset
         first = Signal(2)
         m.d.sync += first.eq(Cat(beats.valid & beats.p.first, first))

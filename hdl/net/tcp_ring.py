@@ -15,7 +15,7 @@ _SLOT_BYTES = 8 * PAYLOAD_WORDS
 class RetransmissionRing(wiring.Component):
     """Keep the payload of segments until it is acknowledged.
 
-    Latency: 1 cycle, `index` to `word`; at most 12 cycles, a change of `acknowledged` to `oldest`.
+    Latency: 2 cycles, `index` to `word`; at most 12 cycles, a change of `acknowledged` to `oldest`.
     Payload is stored as it stands in the frame, so that it needs no shifting when it leaves again.
 
     Parameters
@@ -36,7 +36,7 @@ class RetransmissionRing(wiring.Component):
     select : ``In(1)``
         From now on `word` is one of the oldest segment.
     index, word : ``In(3)``, ``Out(64)``
-        Payload word wanted, and the word a cycle later.
+        Payload word wanted, and the word two cycles later.
     room, empty : ``Out(1)``
         Two more segments fit; nothing is kept. They follow a `push` after 2 cycles.
     clear : ``In(1)``
@@ -95,8 +95,7 @@ class RetransmissionRing(wiring.Component):
             write.en.eq(self.kept), read.addr.eq(Cat(self.index, reading)),
         ]
         fetched = Signal(64, reset_less=True)
-        m.d.sync += fetched.eq(read.data)
-        m.d.comb += self.word.eq(fetched)
+        m.d.sync += [fetched.eq(read.data), self.word.eq(fetched)]
         note, look = entries.write_port(), entries.read_port(domain="comb")
         looked = Signal(entry, reset_less=True)
         m.d.sync += looked.eq(look.data)

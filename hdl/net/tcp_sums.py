@@ -13,7 +13,7 @@ from proto.wire.ethernet import IPV4, TCP, IpProtocol, Ipv4Flag, TcpFlag
 __all__ = ["PayloadSum", "TransmitSums", "halves"]
 
 #: Phase in which a payload's sum has gone through the sums of the frame.
-_SETTLED = 13
+_SETTLED = 14
 _KINDS = 3      #: two kinds of orders, and a segment
 
 
@@ -26,8 +26,8 @@ def halves(value) -> list[Value]:
 class PayloadSum(wiring.Component):
     """Sum a payload word by word.
 
-    Latency: at most 42 cycles, `start` to `done`; the last 7 are for what follows `total`. `word`
-    is what `index` selected a cycle before.
+    Latency: at most 50 cycles, `start` to `done`; the last 7 are for what follows `total`. `word`
+    is what `index` selected two cycles before.
 
     Members
     -------
@@ -49,45 +49,39 @@ class PayloadSum(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        end = Signal(8)
-        m.d.comb += end.eq(PAYLOAD_LANE + self.length)
+        end = Signal(8, reset_less=True)
+        m.d.sync += end.eq(PAYLOAD_LANE + self.length)
         masked = Signal(64, reset_less=True)
         wide = Signal(18, reset_less=True)
         accumulator = Signal(20, reset_less=True)
         step = Signal(range(PAYLOAD_WORDS))
-        phase = Signal(range(_SETTLED + 1))   # mask, add, accumulate; at the end fold and settle
+        # Wait, wait, mask, add, accumulate; at the end fold and settle.
+        phase = Signal(range(_SETTLED + 1))
         m.d.comb += [self.index.eq(step), self.done.eq(phase == _SETTLED)]
         m.d.sync += self.total.eq(accumulator[:16] + accumulator[16])
+
+        # No word comes after the one with the end; it, and the first, are not whole.
+        outside = Signal(8)
+        for lane in range(8):
+            beyond = (step == end[3:]) & (end[:3] <= lane)
+            m.d.sync += outside[lane].eq(beyond | ((step == 0) if lane < PAYLOAD_LANE else 0))
+            m.d.sync += masked.word_select(lane, 8).eq(
+                Mux(outside[lane], 0, self.word.word_select(lane, 8)))
 
         words = [Cat(masked[at + 8:at + 16], masked[at:at + 8]) for at in range(0, 64, 16)]
         with m.If(self.start):
             m.d.sync += [step.eq(0), phase.eq(0), accumulator.eq(0)]
         with m.Else():
             with m.Switch(phase):
-                with m.Case(0):     # the word of `step` is there with the next edge
-                    m.d.sync += phase.eq(1)
-                with m.Case(1):
-                    # No word comes after the one with the end; it, and the first, are not whole.
-                    ending = step == end[3:]
-                    for lane in range(8):
-                        outside = ending & (end[:3] <= lane)
-                        if lane < PAYLOAD_LANE:
-                            outside |= step == 0
-                        with m.If(outside):
-                            m.d.sync += masked.word_select(lane, 8).eq(0)
-                        with m.Else():
-                            m.d.sync += masked.word_select(lane, 8).eq(
-                                self.word.word_select(lane, 8))
-                    m.d.sync += phase.eq(2)
-                with m.Case(2):
-                    m.d.sync += [wide.eq(sum(words)), phase.eq(3)]
                 with m.Case(3):
+                    m.d.sync += [wide.eq(sum(words)), phase.eq(4)]
+                with m.Case(4):
                     m.d.sync += [accumulator.eq(accumulator + wide), step.eq(step + 1),
                                  phase.eq(0)]
                     with m.If(Cat(C(0, 3), step) + 8 >= end):
-                        m.d.sync += phase.eq(4)
-                with m.Case(4):
-                    m.d.sync += [accumulator.eq(accumulator[:16] + accumulator[16:]), phase.eq(5)]
+                        m.d.sync += phase.eq(5)
+                with m.Case(5):
+                    m.d.sync += [accumulator.eq(accumulator[:16] + accumulator[16:]), phase.eq(6)]
                 with m.Default():   # `total` follows, and what it is added to
                     m.d.sync += phase.eq(phase + (phase != _SETTLED))
         return m

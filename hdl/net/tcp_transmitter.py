@@ -28,6 +28,8 @@ __all__ = ["TcpTransmitter"]
 
 _IP, _TCP = MAC.size, MAC.size + IPV4.size
 _FIRST, _PAYLOAD_BEAT = HEAD_BYTES // 8, PAYLOAD_OFFSET // 8
+#: Payload word that is got ready in the cycle of the first beat; none before the payload is.
+_FIRST_WORD = (_FIRST + 2 - _PAYLOAD_BEAT) % 8
 _ORDER_FLAGS = int(TcpFlag.PSH | TcpFlag.ACK)
 _TIME_TO_LIVE = 64
 
@@ -61,17 +63,17 @@ class TcpTransmitter(wiring.Component):
     service_index, service_word : ``Out(4)``, ``In(64)``
         Eight bytes of it that are wanted, and they in the same cycle.
     service_sent : ``Out(1)``
-        Its last bytes have been read.
+        Its last bytes have been read, in the cycle before.
     aside : ``Out(1)``
         Steady while a frame starts, until it has left: it is to leave at another port.
     cfg_addresses : ``In(TcpAddresses)``
         Addresses and ports.
     next_sequence, acknowledgment : ``In(32)``
         Of the next order; the number to acknowledge.
-    sent_acknowledgment, held_acknowledgment : ``Out(32)``
-        Number that a frame would carry that starts in this cycle; that the last one carries.
+    sent_acknowledgment : ``Out(32)``
+        Acknowledgment number of the last frame, from the cycle after its start on.
     source_index, ring_word, staged_word : ``Out(3)``, ``In(64)``, ``In(64)``
-        Payload word wanted, and what the ring and the session layer hold there, a cycle later.
+        Payload word wanted, and what the ring and the session layer hold there, two cycles later.
     kept_word, kept_index, kept : ``Out(64)``, ``Out(3)``, ``Out(1)``
         Payload words of new data as they leave, for the ring.
     starts, heads, beats : outputs
@@ -104,7 +106,6 @@ class TcpTransmitter(wiring.Component):
             "next_sequence":       In(32),
             "acknowledgment":      In(32),
             "sent_acknowledgment": Out(32),
-            "held_acknowledgment": Out(32),
             "source_index":        Out(3),
             "ring_word":           In(64),
             "staged_word":         In(64),
@@ -122,6 +123,7 @@ class TcpTransmitter(wiring.Component):
 
         # What a frame is that starts now: 0 and 1 an order by its kind, 2 a segment, 3 a service's.
         running, number = Signal(), Signal(4, init=_FIRST)
+        word_index = Signal(3, init=_FIRST_WORD)    # of the payload: what `next_word` will hold
         kind = Signal(2)
         m.submodules.payload_sum = payload_sum = PayloadSum()
         m.submodules.sums = sums = TransmitSums(
@@ -189,11 +191,10 @@ class TcpTransmitter(wiring.Component):
             sums.start.eq(self.starts.ready),
             sums.symbol_sum.eq(order.symbol_sum), sums.sum_a.eq(order.sum_a),
             sums.sum_b.eq(order.sum_b),
-            self.sent_acknowledgment.eq(sums.sent_acknowledgment),
-            self.held_acknowledgment.eq(acknowledgment),
+            self.sent_acknowledgment.eq(acknowledgment),
         ]
 
-        # Payload words: of the order, or of the source a cycle after its index.
+        # Payload words: of the order, or of the source two cycles after its index.
         is_order = ~kind[1]
         next_word = Signal(64, reset_less=True)
         option_bytes = [C(ethernet.TcpOption.MAXIMUM_SEGMENT_SIZE, 8), C(4, 8),
@@ -201,7 +202,9 @@ class TcpTransmitter(wiring.Component):
         option_words = Array([Cat(C(0, 8 * PAYLOAD_LANE), *option_bytes[:2]),
                               Cat(*option_bytes[2:], C(0, 48))] + [C(0, 64)] * (PAYLOAD_WORDS - 2))
         option_word = Signal(64, reset_less=True)
-        m.d.sync += option_word.eq(option_words[self.source_index])
+        option_index = Signal.like(self.source_index)
+        m.d.sync += [option_index.eq(self.source_index),
+                     option_word.eq(option_words[option_index])]
 
         # The source is read for the frame of a segment, else for the sum of the next one.
         sending = running & (kind == 2)
@@ -214,7 +217,7 @@ class TcpTransmitter(wiring.Component):
             with m.Case(PayloadSource.MAXIMUM_SEGMENT_SIZE):
                 m.d.comb += source_word.eq(option_word)
         m.d.sync += next_word.eq(Mux(
-            is_order, order.words[(number + 2 - _PAYLOAD_BEAT)[:3]], source_word))
+            is_order, order.words[word_index], source_word))
 
         # A segment is offered once its payload has been summed; not while another one reads.
         with m.FSM(name="preparation"):
@@ -232,15 +235,14 @@ class TcpTransmitter(wiring.Component):
         m.d.comb += [
             payload_sum.length.eq(segment.length),
             payload_sum.word.eq(source_word),
-            self.source_index.eq(Mux(sending, (number + 3 - _PAYLOAD_BEAT)[:3],
-                                     payload_sum.index)),
+            self.source_index.eq(Mux(sending, (word_index + 2)[:3], payload_sum.index)),
         ]
 
-        self._beats(m, running, number, kind, length, next_word, source, sequence, acknowledgment,
-                    flags, option, sums)
+        self._beats(m, running, number, word_index, kind, length, next_word, source, sequence,
+                    acknowledgment, flags, option, sums)
         return m
 
-    def _beats(self, m, running, number, kind, length, next_word, source, sequence,
+    def _beats(self, m, running, number, word_index, kind, length, next_word, source, sequence,
                acknowledgment, flags, option, sums):
         """Lay the frame out and hand it over beat by beat."""
         addresses = self.cfg_addresses
@@ -283,19 +285,22 @@ class TcpTransmitter(wiring.Component):
         beat = Signal(64, reset_less=True)
         service_beat = Signal(64, reset_less=True)
         is_service = Signal()
+        following = Signal.like(number, init=_FIRST + 1)
         m.d.comb += [
             is_service.eq(kind == 3),
-            self.service_index.eq(Mux(running & self.beats.ready, number + 1, number)),
+            self.service_index.eq(Mux(running & self.beats.ready, following, number)),
         ]
         m.d.sync += service_beat.eq(self.service_word)
+        # No frame is so short that these would come too late.
         end = Signal(4, reset_less=True)
+        ending = Signal()
         keep = Signal(8, reset_less=True)
-        m.d.comb += [end.eq((length - 1) >> 3),
+        m.d.sync += [end.eq((length - 1) >> 3),
                      keep.eq(Array([0xFF] + [(1 << n) - 1 for n in range(1, 8)])[length[:3]])]
         checksum = _TCP + TCP.field("checksum").offset
         payload = self.beats.p
         m.d.comb += [
-            payload.data.eq(beat), payload.first.eq(0), payload.last.eq(number == end),
+            payload.data.eq(beat), payload.first.eq(0), payload.last.eq(ending),
             payload.keep.eq(Mux(payload.last, keep, 0xFF)), self.beats.valid.eq(running),
         ]
         with m.If(number == _FIRST):
@@ -307,19 +312,23 @@ class TcpTransmitter(wiring.Component):
             m.d.comb += payload.data.eq(service_beat)
 
         with m.If(self.beats.ready & running):
-            m.d.sync += [number.eq(number + 1), beat.eq(next_word)]
+            m.d.sync += [
+                number.eq(following), following.eq(following + 1), word_index.eq(word_index + 1),
+                beat.eq(next_word), ending.eq(following == end),
+            ]
             for index in range(_FIRST, _PAYLOAD_BEAT):
-                following = word(index + 1)
+                after = word(index + 1)
                 if index + 1 == _PAYLOAD_BEAT:
-                    following = Cat(following[:8 * PAYLOAD_LANE], next_word[8 * PAYLOAD_LANE:])
+                    after = Cat(after[:8 * PAYLOAD_LANE], next_word[8 * PAYLOAD_LANE:])
                 with m.If(number == index):
-                    m.d.sync += beat.eq(following)
+                    m.d.sync += beat.eq(after)
             with m.If(payload.last):
-                m.d.sync += [running.eq(0), number.eq(_FIRST)]
+                m.d.sync += [running.eq(0), number.eq(_FIRST), following.eq(_FIRST + 1),
+                             word_index.eq(_FIRST_WORD), ending.eq(0)]
 
+        m.d.sync += self.service_sent.eq(running & is_service & self.beats.ready & payload.last)
         m.d.comb += [
-            self.service_sent.eq(running & is_service & self.beats.ready & payload.last),
-            self.kept_word.eq(beat), self.kept_index.eq((number - _PAYLOAD_BEAT)[:3]),
+            self.kept_word.eq(beat), self.kept_index.eq((word_index - 2)[:3]),
             self.kept.eq(running & self.beats.ready & (number >= _PAYLOAD_BEAT)
                          & (~kind[1] | ((kind == 2) & (source == PayloadSource.STAGED)))),
         ]

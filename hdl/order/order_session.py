@@ -227,12 +227,17 @@ class OrderSession(wiring.Component):
             self.aside_control.eq(Mux(transmitter.aside, line.control, idle["control"]))]
 
         # Received frames.
-        for block in (parser, buffer, services):
-            m.d.comb += [block.beats.valid.eq(self.beats.valid),
-                         Value.cast(block.beats.p).eq(Value.cast(self.beats.p))]
-        for block in (parser, services):
-            m.d.comb += [block.verdicts.valid.eq(self.verdicts.valid),
-                         block.verdicts.p.good.eq(self.verdicts.p.good)]
+        m.d.comb += [
+            parser.beats.valid.eq(self.beats.valid),
+            Value.cast(parser.beats.p).eq(Value.cast(self.beats.p)),
+            parser.verdicts.valid.eq(self.verdicts.valid),
+            parser.verdicts.p.good.eq(self.verdicts.p.good),
+            services.verdicts.valid.eq(parser.judged.valid),
+            services.verdicts.p.good.eq(parser.judged.p.good),
+        ]
+        for block in (buffer, services):
+            m.d.comb += [block.beats.valid.eq(parser.passing.valid),
+                         Value.cast(block.beats.p).eq(Value.cast(parser.passing.p))]
         m.d.comb += [
             buffer.index.eq(parser.index), services.index.eq(parser.index),
             connection.arrived.eq(parser.arrived),
@@ -278,8 +283,7 @@ class OrderSession(wiring.Component):
             Value.cast(encoder.request).eq(Value.cast(self.requests.p)),
             connection.order_started.eq(started), soup.data_sent.eq(started),
             connection.order_bytes.eq(encoder.bytes[encoder.held.kind.as_value()]),
-            connection.sent_acknowledgment.eq(
-                Mux(started, transmitter.held_acknowledgment, transmitter.sent_acknowledgment)),
+            connection.sent_acknowledgment.eq(transmitter.sent_acknowledgment),
             self.user_ref_num.eq(encoder.user_ref_num),
         ]
         m.d.comb += self.sent.valid.eq(started)

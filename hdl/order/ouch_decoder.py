@@ -34,8 +34,9 @@ _FIELDS = {
 class OuchDecoder(wiring.Component):
     """Take the fields of an answer as its bytes pass.
 
-    Latency: 1 cycle, last byte at `messages` to `answers.valid`. Throughput: 1 byte per cycle. A
-    message that is shorter than its type demands, or of an unknown type, is counted and dropped.
+    Latency: 3 cycles, last byte at `messages` to `answers.valid`. Throughput: 1 byte per cycle, at
+    least two cycles between messages. A message that is shorter than its type demands, or of an
+    unknown type, is counted and dropped.
 
     Members
     -------
@@ -62,20 +63,23 @@ class OuchDecoder(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         message, answer = self.messages.p, self.answers.p
-        octet = message.octet
 
-        # Place of the byte in its message, saturating past every fixed part.
+        # Place of the byte in its message, saturating past every fixed part; a cycle later the byte
+        # is looked at.
         most = max(layout.size for layout in _LAYOUTS.values())
         following, kind = Signal(range(most + 2)), Signal(8, reset_less=True)
-        place = Signal.like(following)
-        m.d.comb += place.eq(Mux(message.first, 0, following))
-        ended = Signal()
-        m.d.sync += ended.eq(self.messages.valid & message.last)
+        place, octet = Signal.like(following), Signal(8, reset_less=True)
+        valid, first, last = Signal(), Signal(reset_less=True), Signal(reset_less=True)
         sequence = Signal(64, reset_less=True)
+        at = Mux(message.first, 0, following)
+        m.d.sync += [place.eq(at), octet.eq(message.octet), valid.eq(self.messages.valid),
+                     first.eq(message.first), last.eq(message.last)]
         with m.If(self.messages.valid):
-            m.d.sync += [following.eq(place + (place <= most)), sequence.eq(message.sequence)]
+            m.d.sync += [following.eq(at + (at <= most)), sequence.eq(message.sequence)]
             with m.If(message.first):
-                m.d.sync += kind.eq(octet)
+                m.d.sync += kind.eq(message.octet)
+        ended = Signal()
+        m.d.sync += ended.eq(valid & last)
 
         taken = {type_code(layout.layout) for layout in _KINDS}
         widths = {"reason": 16, "state": 8, "order_reference": 64}
@@ -94,59 +98,62 @@ class OuchDecoder(wiring.Component):
                         spans.setdefault((field.offset, field.end), []).append(code)
             inside = Cat(kind.matches(*codes) & (place >= start) & (place < end)
                          for (start, end), codes in spans.items()).any()
-            with m.If(self.messages.valid):
-                with m.If(message.first):
+            with m.If(valid):
+                with m.If(first):
                     m.d.sync += value.eq(0)
                 with m.Elif(inside):
                     m.d.sync += value.eq(Cat(octet, value))
                 if name == "price":
-                    with m.If(message.first):
+                    with m.If(first):
                         m.d.sync += beyond.eq(0)
                     with m.Elif(inside):
                         m.d.sync += beyond.eq(beyond | value[-8:].any())
             held[name] = value
         timestamp = ouch50.ORDER_ACCEPTED.layout.field("timestamp")
         time = Signal(timestamp.bits, reset_less=True)
-        with m.If(self.messages.valid & (place >= timestamp.offset) & (place < timestamp.end)):
+        with m.If(valid & (place >= timestamp.offset) & (place < timestamp.end)):
             m.d.sync += time.eq(Cat(octet, time))
         query = ouch50.ACCOUNT_QUERY_RESPONSE.layout
         number = query.field("next_user_ref_num")
-        with m.If(self.messages.valid & (kind == type_code(query)) & (place >= number.offset)
+        with m.If(valid & (kind == type_code(query)) & (place >= number.offset)
                   & (place < number.end)):
             m.d.sync += self.next_user_ref_num.eq(Cat(octet, self.next_user_ref_num))
 
-        # Judge the whole message in the cycle after its last byte; `following` is its length.
+        # Judge the whole message after its last byte; `following` is its length.
         event = ouch50.SYSTEM_EVENT.layout
         event_code = Signal(8, reset_less=True)
-        with m.If(self.messages.valid & (place == event.field("event_code").offset)):
+        with m.If(valid & (place == event.field("event_code").offset)):
             m.d.sync += event_code.eq(octet)
         m.d.comb += [
             answer.user_ref_num.eq(held["user_ref_num"]), answer.quantity.eq(held["quantity"]),
             answer.price.eq(Mux(beyond, 0xFFFFFFFF, held["price"])),
             answer.order_reference.eq(held["order_reference"]), answer.reason.eq(held["reason"]),
             answer.timestamp_ns.eq(time), answer.sequence.eq(sequence),
-            answer.kind.eq(AnswerKind.OTHER),
+        ]
+        m.d.sync += [
+            self.answers.valid.eq(0), self.queried.eq(0), self.ended.eq(0),
+            self.stat_malformed.eq(0), self.stat_unknown.eq(0), answer.kind.eq(AnswerKind.OTHER),
         ]
         with m.If(ended):
             with m.Switch(kind):
                 for code, layout in _LAYOUTS.items():
                     with m.Case(code):
-                        m.d.comb += self.stat_malformed.eq(following < layout.size)
+                        m.d.sync += self.stat_malformed.eq(following < layout.size)
                         whole = following >= layout.size
                         if _NUMBER in layout:
-                            m.d.comb += self.answers.valid.eq(whole)
+                            m.d.sync += self.answers.valid.eq(whole)
                         elif layout is query:
-                            m.d.comb += self.queried.eq(whole)
+                            m.d.sync += self.queried.eq(whole)
                         elif layout is event:
-                            m.d.comb += self.ended.eq(
+                            m.d.sync += self.ended.eq(
                                 whole & (event_code == ouch50.EventCode.END_OF_DAY.byte))
                 with m.Default():
-                    m.d.comb += self.stat_unknown.eq(1)
+                    m.d.sync += self.stat_unknown.eq(1)
         with m.Switch(kind):
             for layout, meaning in _KINDS.items():
                 with m.Case(type_code(layout.layout)):
-                    m.d.comb += answer.kind.eq(meaning)
+                    m.d.sync += answer.kind.eq(meaning)
                     if meaning is AnswerKind.ACCEPTED:
                         with m.If(held["state"] == OrderState.DEAD.byte):
-                            m.d.comb += answer.kind.eq(AnswerKind.DEAD)
+                            m.d.sync += answer.kind.eq(AnswerKind.DEAD)
         return m

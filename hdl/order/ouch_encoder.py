@@ -194,11 +194,13 @@ class OuchEncoder(wiring.Component):
         template = _terms(next_bytes, classes["template"])
         total, template_sum = Signal(17, reset_less=True), Signal(16)
         step = Signal(range(len(template) + 1))
-        with m.If(step == len(template)):
-            m.d.sync += [step.eq(0), total.eq(0), template_sum.eq(total[:16] + total[16])]
+        term, summed = Signal(16, reset_less=True), Signal()
+        m.d.sync += [step.eq(Mux(step == len(template), 0, step + 1)),
+                     term.eq(Array(template)[step]), summed.eq(step == len(template))]
+        with m.If(summed):
+            m.d.sync += [total.eq(0), template_sum.eq(total[:16] + total[16])]
         with m.Else():
-            m.d.sync += [step.eq(step + 1),
-                         total.eq(total[:16] + total[16] + Array(template)[step])]
+            m.d.sync += total.eq(total[:16] + total[16] + term)
 
         changing = _terms(next_bytes, classes["number"])
         low, high = Signal(19, reset_less=True), Signal(19, reset_less=True)

@@ -7,7 +7,7 @@ from amaranth import *
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.net.tcp_layouts import octets, payload_words
+from hdl.net.tcp_layouts import PAYLOAD_OFFSET, PAYLOAD_WORDS, octets, payload_words
 from hdl.order.wire import type_code
 from proto.wire import soupbintcp
 from proto.wire.ouch50 import ACCOUNT_QUERY
@@ -18,6 +18,8 @@ _LENGTH = soupbintcp.LENGTH_BYTES
 _ACCEPTED, _REJECTED = soupbintcp.LOGIN_ACCEPTED, soupbintcp.LOGIN_REJECTED
 _SESSION, _SEQUENCE = _ACCEPTED.field("session"), _ACCEPTED.field("sequence_number")
 _BODY = soupbintcp.HEADER.size          #: offset of what follows the type
+#: From the cycle after its frame has begun until the last word of a packet has been read.
+_LEAVING_CYCLES = PAYLOAD_OFFSET // 8 + PAYLOAD_WORDS
 
 
 class SessionState(enum.Enum, shape=3):
@@ -76,7 +78,8 @@ class SoupBinSession(wiring.Component):
     messages : ``Out(stream.Signature(SequencedOctet, always_ready=True))``
         Sequenced messages.
     staged, staged_index, staged_word : ``Out(stream.Signature(7))``, ``In(3)``, ``Out(64)``
-        A packet to send: its length, and its words a cycle after their index.
+        A packet to send: its length, and its words two cycles after their index. The transfer may
+        come a cycle after its frame has begun.
     data_sent : ``In(1)``
         Pulse: some payload left.
     logout, query : ``In(1)``
@@ -274,14 +277,20 @@ class SoupBinSession(wiring.Component):
         with m.If(self.query):
             m.d.sync += asked.eq(1)
 
+        # The words of a packet are read while it leaves: so long it stays.
+        leaving = Signal(range(_LEAVING_CYCLES + 1))
+        with m.If(leaving.any()):
+            m.d.sync += leaving.eq(leaving - 1)
         with m.If(self.staged.valid):
             with m.If(self.staged.ready):
-                m.d.sync += self.staged.valid.eq(0)
+                m.d.sync += [self.staged.valid.eq(0), leaving.eq(_LEAVING_CYCLES)]
                 with m.If(packet == _Packet.LOGOUT):
                     m.d.sync += [self.close.eq(1), state.eq(SessionState.ENDED)]
         with m.Elif(rise):
             m.d.sync += [packet.eq(_Packet.LOGIN), self.staged.valid.eq(1),
                          state.eq(SessionState.LOGIN), asked.eq(0), logging_out.eq(0)]
+        with m.Elif(leaving.any()):
+            pass
         with m.Elif(self.established & logging_out):
             m.d.sync += [packet.eq(_Packet.LOGOUT), self.staged.valid.eq(1), logging_out.eq(0)]
         with m.Elif(self.logged_in & asked):
@@ -317,7 +326,9 @@ class SoupBinSession(wiring.Component):
             _Packet.QUERY: [*octets(C(unsequenced.size - _LENGTH + question.size, 8 * _LENGTH)),
                             C(type_code(unsequenced), 8), C(type_code(question), 8)],
         }
-        words = {kind: Array(payload_words(content))[self.staged_index]
+        index = Signal.like(self.staged_index)
+        m.d.sync += index.eq(self.staged_index)
+        words = {kind: Array(payload_words(content))[index]
                  for kind, content in contents.items()}
         with m.Switch(packet):
             for kind, content in contents.items():

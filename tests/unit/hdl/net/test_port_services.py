@@ -43,10 +43,10 @@ class Port(wiring.Component):
         m = Module()
         m.submodules.services, m.submodules.parser = services, parser = self.services, self.parser
         m.d.comb += [
-            services.beats.valid.eq(parser.beats.valid),
-            Value.cast(services.beats.p).eq(Value.cast(parser.beats.p)),
-            services.verdicts.valid.eq(parser.verdicts.valid),
-            services.verdicts.p.good.eq(parser.verdicts.p.good),
+            services.beats.valid.eq(parser.passing.valid),
+            Value.cast(services.beats.p).eq(Value.cast(parser.passing.p)),
+            services.verdicts.valid.eq(parser.judged.valid),
+            services.verdicts.p.good.eq(parser.judged.p.good),
             services.index.eq(parser.index), services.datagram_good.eq(parser.datagram_good),
             parser.cfg_addresses.local_address.eq(services.cfg_local_address),
         ]

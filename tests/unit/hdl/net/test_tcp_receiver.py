@@ -43,8 +43,8 @@ class Receiver(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.parser, m.submodules.buffer = self.parser, self.buffer
-        m.d.comb += [self.buffer.beats.valid.eq(self.parser.beats.valid),
-                     self.buffer.beats.p.eq(self.parser.beats.p),
+        m.d.comb += [self.buffer.beats.valid.eq(self.parser.passing.valid),
+                     self.buffer.beats.p.eq(self.parser.passing.p),
                      self.buffer.index.eq(self.parser.index)]
         return m
 
@@ -64,7 +64,7 @@ async def send(ctx, dut, frame: bytes, *, good: bool = True) -> None:
     ctx.set(parser.verdicts.valid, 0)
 
 
-def test_parser_reports_five_cycles_after_the_last_beat():
+def test_parser_reports_six_cycles_after_the_last_beat():
     dut = Receiver()
 
     async def bench(ctx):
@@ -75,8 +75,8 @@ def test_parser_reports_five_cycles_after_the_last_beat():
                     continue
                 await send(ctx, dut, data_frame(bytes(length), options=options))
                 for cycle in range(VERDICT_CYCLES + 1, 8):     # since the last beat
-                    assert ctx.get(dut.parser.arrived) == (cycle == 5)
-                    if cycle == 5:
+                    assert ctx.get(dut.parser.arrived) == (cycle == 6)
+                    if cycle == 6:
                         fields = dut.parser.segment
                         assert ctx.get(fields.length) == length
                         assert ctx.get(fields.offset) == 54 + len(options)

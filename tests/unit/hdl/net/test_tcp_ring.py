@@ -67,7 +67,7 @@ def test_ring_keeps_what_is_not_acknowledged(seed):
                 ctx.set(dut.select, 0)
                 for index, word in enumerate(words):
                     ctx.set(dut.index, index)
-                    await ctx.tick()            # a cycle, index to word
+                    await ctx.tick().repeat(2)  # two cycles, index to word
                     assert ctx.get(dut.word) == word
         assert full
 

@@ -4,7 +4,9 @@ import random
 
 import pytest
 
+from hdl.net.tcp_layouts import PAYLOAD_LANE, PAYLOAD_WORDS
 from hdl.order.soupbin_session import SessionState, SoupBinSession
+from proto.wire.ouch50 import ACCOUNT_QUERY
 from sim.golden.soupbintcp import packet
 from tests.support.streams import collect, drive, run, stalls
 
@@ -69,6 +71,38 @@ def test_message_byte_comes_out_one_cycle_after_it_went_in():
         assert not ctx.get(dut.messages.valid)
         await ctx.tick()
         assert ctx.get(dut.messages.valid) and ctx.get(dut.messages.p.octet) == 0x55
+
+    run(dut, bench, cycles=1000)
+
+
+def test_a_packet_stays_until_its_words_have_been_read():
+    dut = SoupBinSession()
+
+    async def bench(ctx):
+        await establish(ctx, dut)
+        await drive(ctx, dut.octets, accepted(b"", 1))
+        await ctx.tick().repeat(20)
+        ctx.set(dut.staged.ready, 0)
+        ctx.set(dut.cfg_heartbeat_ns, 100)
+        ctx.set(dut.now_ns, 200)
+        await ctx.tick().until(dut.staged.valid)
+        ctx.set(dut.query, 1)
+        await ctx.tick()
+        ctx.set(dut.query, 0)
+        ctx.set(dut.staged.ready, 1)
+        await ctx.tick()
+        ctx.set(dut.staged.ready, 0)
+        # The frame has begun a cycle before; its words are asked for one by one, two cycles ahead.
+        words = []
+        for index in [0, 0, *range(PAYLOAD_WORDS)]:
+            ctx.set(dut.staged_index, index)
+            await ctx.tick().repeat(1)
+            words.append(ctx.get(dut.staged_word))
+        lanes = b"".join(word.to_bytes(8, "little") for word in words[3:])
+        heartbeat = packet(b"R")
+        assert lanes[PAYLOAD_LANE:PAYLOAD_LANE + len(heartbeat)] == heartbeat
+        await ctx.tick().until(dut.staged.valid)        # and then the query
+        assert ctx.get(dut.staged.payload) == len(packet(b"U", b"Q" * ACCOUNT_QUERY.layout.size))
 
     run(dut, bench, cycles=1000)
 
