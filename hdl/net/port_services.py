@@ -93,7 +93,7 @@ class PortServices(wiring.Component):
     forget : ``In(1)``
         Pulse: what was learnt is forgotten.
     membership, membership_taken : ``In(1)``, ``Out(1)``
-        An IGMP message is due; its pulse when it is made.
+        An IGMP message is due; its pulse when it has left.
     version_3, leave, change : ``In(1)``
         Which one; steady while `membership`.
     group, feed_mac, feed_address : ``In(32)``, ``In(48)``, ``In(32)``
@@ -276,7 +276,7 @@ class PortServices(wiring.Component):
                 m.d.sync += self._busy.eq(0)
             with m.Else():
                 m.d.comb += self._begin.eq(1)
-        with m.Elif(~self._busy & self.membership):
+        with m.Elif(~self._busy & self.membership & ~self.membership_taken):
             m.d.sync += [self._busy.eq(1), self._task.eq(Task.MEMBERSHIP), check.eq(1)]
         with m.Elif(~self._busy & due & wanted):
             m.d.sync += [self._busy.eq(1), self._task.eq(Task.RESOLVE), check.eq(1)]
@@ -505,4 +505,4 @@ class PortServices(wiring.Component):
                 with m.If(self.sent):
                     m.d.comb += self._end.eq(1)
                     m.next = "IDLE"
-        m.d.comb += self.membership_taken.eq(self._end & (self._task == Task.MEMBERSHIP))
+        m.d.sync += self.membership_taken.eq(self._end & (self._task == Task.MEMBERSHIP))
