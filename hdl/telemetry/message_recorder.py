@@ -37,7 +37,7 @@ class MessageRecorder(wiring.Component):
     recorded, what is left of it follows in one or two cycles, in which `busy` keeps the next
     message from passing. Else the rows are used again.
 
-    Latency: 2 cycles, `record` to `words.valid`, empty before; 1 cycle if the last eight bytes of
+    Latency: 4 cycles, `record` to `words.valid`, empty before; 3 cycles if the last eight bytes of
     the message were complete in its last window. Throughput: 1 word per cycle out.
 
     A record's number is given as it leaves, and a message that was dropped uses up a number.
@@ -106,13 +106,19 @@ class MessageRecorder(wiring.Component):
         m.submodules.memory = memory = Memory(shape=layout, depth=self.rows, init=[])
         write, read = memory.write_port(), memory.read_port(domain="comb")
         base, tail = Signal(row_bits + 1), Signal(row_bits + 1)
-        m.d.comb += self.empty.eq(base == tail)
+        # Written a cycle later than known, so that nothing of the feed reaches the memory at once.
+        written = Signal(row_bits + 1)
+        entry = Signal(data.StructLayout({
+            "en": 1, "addr": row_bits, "data": layout}), reset_less=True)
+        m.d.sync += written.eq(base)
+        m.d.comb += [write.en.eq(entry.en), write.addr.eq(entry.addr),
+                     Value.cast(write.data).eq(Value.cast(entry.data))]
 
-        self._write(m, write, base, tail)
-        self._read(m, read, base, tail)
+        self._write(m, entry, base, tail)
+        self._read(m, read, base, written, tail)
         return m
 
-    def _write(self, m: Module, write, base: Signal, tail: Signal) -> None:
+    def _write(self, m: Module, entry, base: Signal, tail: Signal) -> None:
         """Write rows: one for the message itself at `base`, and its content behind it."""
         window = self.window
         room = Signal(init=1)       # for any message, from the next first window on
@@ -142,6 +148,8 @@ class MessageRecorder(wiring.Component):
 
         commit = Signal()
         store = Signal()
+        write = Signal.like(entry)
+        m.d.sync += Value.cast(entry).eq(Value.cast(write))
         m.d.comb += [
             store.eq(self.record & fits),
             commit.eq(finish | (store & ~rest_waits)),
@@ -168,10 +176,15 @@ class MessageRecorder(wiring.Component):
         m.d.sync += [base.eq(after), room.eq(enough), self.full.eq(self.cfg_wait & ~enough)]
         m.d.sync += [self.stat_recorded.eq(commit), self.stat_dropped.eq(self.record & ~fits)]
 
-    def _read(self, m: Module, read, base: Signal, tail: Signal) -> None:
-        """Make records of rows."""
-        words = self.words
+    def _read(self, m: Module, read, base: Signal, written: Signal, tail: Signal) -> None:
+        """Make records of rows, up to those of `written`; each word goes through a register."""
+        words = stream.Signature(RecordWord).create(path=("made",))
         taken = words.valid & words.ready
+        m.d.comb += [words.ready.eq(~self.words.valid | self.words.ready),
+                     self.empty.eq((base == tail) & ~self.words.valid)]
+        with m.If(words.ready):
+            m.d.sync += [self.words.valid.eq(words.valid),
+                         Value.cast(self.words.p).eq(Value.cast(words.p))]
         part = Signal(range(_RECORD_WORDS))
         header = part < _HEADER_WORDS
         cursor, after = Signal.like(base), Signal.like(base)
@@ -179,7 +192,7 @@ class MessageRecorder(wiring.Component):
         row = read.data
         m.d.comb += [
             read.addr.eq(Mux(header, tail, cursor)),
-            words.valid.eq(base != tail),
+            words.valid.eq(written != tail),
             words.p.last.eq(part == _RECORD_WORDS - 1),
             after.eq(cursor + Mux(header, (part == _HEADER_WORDS - 1) & ~rest, ~ended)),
         ]
