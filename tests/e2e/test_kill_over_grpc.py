@@ -48,7 +48,7 @@ BEAT_CYCLES = 26
 
 RETRANSMIT_NS = 200_000_000
 #: From Start of an order to Start of its repetition, beyond that time.
-AGAIN_CYCLES = 50
+AGAIN_CYCLES = 58
 
 
 @dataclass(frozen=True)
