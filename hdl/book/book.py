@@ -78,8 +78,7 @@ class Book(wiring.Component):
         m.submodules.cache = cache = TopCache(self.profile)
         m.submodules.levels = levels = PriceLevels(self.profile)
         connect(m, table.updates, cache.updates)
-        m.d.comb += [Value.cast(table.ahead).eq(Value.cast(self.ahead)),
-                     Value.cast(cache.coming).eq(Value.cast(table.coming))]
+        m.d.comb += Value.cast(cache.coming).eq(Value.cast(table.coming))
         connect(m, cache.walk, table.walk)
         connect(m, cache.level_operations, levels.operations)
         connect(m, levels.found, cache.found)
@@ -99,6 +98,9 @@ class Book(wiring.Component):
         admit = Signal()
         m.d.sync += admit.eq(~self.cfg_hold | (cache.steady & Mux(
             cache.any_low, under_way == 0, under_way < cache.low_levels)))
+        # While an operation waits here, what is near is the one behind it.
+        m.d.comb += [Value.cast(table.ahead).eq(Value.cast(self.ahead)),
+                     table.ahead.near.eq(self.ahead.near & (admit | ~self.operations.valid))]
         m.d.comb += [
             Value.cast(table.operations.payload).eq(Value.cast(self.operations.payload)),
             table.operations.valid.eq(self.operations.valid & admit),

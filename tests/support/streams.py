@@ -35,13 +35,18 @@ async def drive(ctx, stream, items: Iterable[Any], go: Callable[[], bool] = alwa
         ctx.set(stream.valid, 0)
 
 
-async def offer_announced(ctx, dut, operation: dict) -> None:
-    """Announce a book operation on ``dut.ahead``, then offer it until it is taken."""
+async def offer_announced(ctx, dut, operation: dict, behind: dict | None = None) -> None:
+    """Announce a book operation on ``dut.ahead``, then offer it until it is taken.
+
+    The end of the message of `behind` waits meanwhile, so that it is near all the time.
+    """
     ctx.set(dut.ahead, {"load": 1, "near": 1, "symbol_index": operation["symbol_index"],
                         "reference": operation["reference"], "side": operation["side"]})
     await ctx.tick()
     # Nothing of an announcement is left when the operation is there.
-    ctx.set(dut.ahead, {"load": 0, "near": 0, "symbol_index": 0, "reference": 0, "side": 0})
+    waiting = behind or {"symbol_index": 0, "reference": 0, "side": 0}
+    ctx.set(dut.ahead, {"load": 0, "near": behind is not None, **{
+        name: waiting[name] for name in ("symbol_index", "reference", "side")}})
     ctx.set(dut.operations.payload, operation)
     ctx.set(dut.operations.valid, 1)
     await ctx.tick().until(dut.operations.ready)

@@ -117,10 +117,11 @@ def replay(operations: list, *, hold: bool, go=always, tick: int = 100,
         ctx.set(dut.tick_write, 0)
         ctx.set(dut.cfg_hold, hold)
         await ctx.tick().until(dut.ready)
-        for op in operations:
+        for op, behind in zip(operations, [*operations[1:], None], strict=True):
             while not go():
                 await ctx.tick()
-            await offer_announced(ctx, dut, op)
+            await offer_announced(ctx, dut, op, behind)
+            ctx.set(dut.ahead, {"load": 0, "near": 0})
         await ctx.tick().repeat(20)
         await ctx.tick().until(dut.idle)
         await ctx.tick().repeat(5)
