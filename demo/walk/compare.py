@@ -11,6 +11,10 @@ _MASKS = tuple((re.compile(pattern), put) for pattern, put in (
     (r"\b\d+(\.\d+)?(s| s)\b", "<time> s"),                     # durations
     (r"^\d+:\d\d taken, .* a second", "<time and rates>"),      # a replay's
     (r"\btop_of_book [\d,]+", "top_of_book <some>"),             # a slow host takes fewer
+    # Cycles since the start of the clock: how long set-up took.
+    (r"\s+\d{1,3}(?:,\d{3})+(?=\s+\d+\s+\d+\.\d\s+\d+\.\d$)", " <cycle>"),
+    (r"\bin cycles [\d,]+ to [\d,]+", "in cycles <from> to <to>"),
+    (r"\bup to cycle [\d,]+", "up to cycle <cycle>"),
     (r"127\.0\.0\.1:\d+", "<server>"),
     (r" --server <server>", ""),
     (r"\b[0-9a-f]{12}(?:[0-9a-f]{28})?(-dirty)?\b", "<commit>"),

@@ -69,8 +69,9 @@ class Shell:
     """
 
     def __init__(self, folder: Path, variables: dict[str, str]) -> None:
-        inherited = {name: value for name, value in os.environ.items()
-                     if not name.startswith(("PYTEST_", "MAKE", "MFLAGS", "TICKWIRE_BUILD"))}
+        # With CI set pytest prints more.
+        inherited = {name: value for name, value in os.environ.items() if name != "CI"
+                     and not name.startswith(("PYTEST_", "MAKE", "MFLAGS", "TICKWIRE_BUILD"))}
         self._process = subprocess.Popen(
             ["bash", "--noprofile", "--norc"], cwd=folder, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1,

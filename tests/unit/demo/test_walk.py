@@ -70,11 +70,16 @@ def test_times_rates_and_places_are_no_difference():
             ("0:02 taken, 8,149 messages and 132,686 cycles a second",
              "1:12 taken, 9 messages and 1 cycles a second"),
             ("up at 127.0.0.1:5450", "up at 127.0.0.1:37431"),
+            ("  last byte of the order's frame      474,146        14    89.6    300.8",
+             "  last byte of the order's frame    1,474,146        14    89.6    300.8"),
+            ("Frame of 108 bytes, in cycles 474,132 to 474,146",
+             "Frame of 108 bytes, in cycles 1,132 to 1,146"),
             ("  tickwire status", "  tickwire status --server 127.0.0.1:1"),
             ("profile bench, commit 68d9eb78018e", "profile bench, commit 0123456789ab")):
         assert masked(one) == masked(other)
         assert differences([one], [other]) == []
     assert differences(["a", "orders 5"], ["a", "orders 6"])
+    assert differences(["sent  474,146  14  89.6  300.8"], ["sent  474,146  15  96.0  300.8"])
     assert differences(["[ 1.0 s] appliance: the simulation is being built", "b"], ["b"]) == []
 
 
