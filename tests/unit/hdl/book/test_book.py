@@ -99,6 +99,18 @@ def random_operations(rng: random.Random, count: int, *, spread: int, tick: int,
     return operations
 
 
+async def write_ticks(ctx, dut: Book, tick: int) -> None:
+    """Give every symbol this tick size."""
+    divider = reciprocal(tick)
+    for symbol in range(2):
+        ctx.set(dut.tick_symbol, symbol)
+        ctx.set(dut.tick, {"tick_size": tick, "multiplier": divider.multiplier,
+                           "exponent": divider.exponent})
+        ctx.set(dut.tick_write, 1)
+        await ctx.tick()
+    ctx.set(dut.tick_write, 0)
+
+
 def replay(operations: list, *, hold: bool, go=always, tick: int = 100,
            cycles: int = 200_000) -> tuple:
     """Run operations through a book; return its published tops and the state at the end."""
@@ -107,14 +119,7 @@ def replay(operations: list, *, hold: bool, go=always, tick: int = 100,
     final = {}
 
     async def bench(ctx):
-        for symbol in range(2):
-            divider = reciprocal(tick)
-            ctx.set(dut.tick_symbol, symbol)
-            ctx.set(dut.tick, {"tick_size": tick, "multiplier": divider.multiplier,
-                               "exponent": divider.exponent})
-            ctx.set(dut.tick_write, 1)
-            await ctx.tick()
-        ctx.set(dut.tick_write, 0)
+        await write_ticks(ctx, dut, tick)
         ctx.set(dut.cfg_hold, hold)
         await ctx.tick().until(dut.ready)
         for op, behind in zip(operations, [*operations[1:], None], strict=True):
@@ -133,9 +138,13 @@ def replay(operations: list, *, hold: bool, go=always, tick: int = 100,
 
     async def watch(ctx):
         signals = [getattr(dut, name) for name in dut.stats]
+        taken = 0
         while True:
-            _, _, valid, payload, *stats = await ctx.tick().sample(
+            _, _, idle, takes, valid, payload, *stats = await ctx.tick().sample(
+                dut.idle, dut.operations.valid & dut.operations.ready,
                 dut.top_of_book.valid, dut.top_of_book.payload, *signals)
+            assert not (taken and idle), "an operation has just been taken"
+            taken = takes
             for name, value in zip(dut.stats, stats, strict=True):
                 counts[name] += value
             if valid:
@@ -280,3 +289,57 @@ def test_stub_quote_first_then_the_real_touch_moves_the_window_without_losing_th
         100, 1_605_800, 1_605_800, 1_605_700, 100]
     assert final["counts"]["stat_rebuild"] >= 1
     assert final["stale"] == 0
+
+
+@pytest.mark.parametrize("seed", [21, 22])
+def test_clear_forgets_orders_levels_and_marks_whatever_is_under_way(seed):
+    rng = random.Random(seed)
+    dut = Book(SMALL)
+    rounds = [random_operations(random.Random(seed * 10 + n), 50, spread=6, tick=100, live=20,
+                                jump=0.1) for n in range(4)]
+    out, cleared = [], []
+
+    async def bench(ctx):
+        await write_ticks(ctx, dut, 100)
+        ctx.set(dut.cfg_hold, 1)
+        for number, operations in enumerate(rounds):
+            await ctx.tick().until(dut.ready)
+            assert not number or len(out) == cleared[-1]
+            assert ctx.get(dut.occupancy) == ctx.get(dut.stale) == ctx.get(dut.incomplete) == 0
+            for op in operations:
+                await offer_announced(ctx, dut, op)
+            if number == len(rounds) - 1:
+                await ctx.tick().repeat(20)
+                await ctx.tick().until(dut.idle)
+                break
+            # No matter how far the last ones have come, nor that a book is stale.
+            ctx.set(dut.stale_symbols, 1)
+            await ctx.tick().repeat(rng.choice([1, 3, 6, 12, 30]))
+            ctx.set(dut.stale_symbols, 0)
+            ctx.set(dut.clear, 1)
+            await ctx.tick()
+            ctx.set(dut.clear, 0)
+            assert not ctx.get(dut.ready)
+            await ctx.tick().repeat(3)      # what was published in the cycle of `clear` is shown
+            cleared.append(len(out))
+
+    async def watch(ctx):
+        async for _, _, valid, payload in ctx.tick().sample(
+                dut.top_of_book.valid, dut.top_of_book.payload):
+            if valid:
+                out.append(payload)
+
+    run(dut, bench, background=[watch], cycles=40_000)
+    assert len(cleared) == len(rounds) - 1
+    for operations, start, end in zip(rounds, [0, *cleared], [*cleared, len(out)], strict=True):
+        reference = Reference()
+        tops = out[start:end]       # those behind the mark as well, which are right all the same
+        for op in operations:
+            if not tops:
+                assert end != len(out), "the last round is complete"
+                break
+            reference.apply(op)
+            got = tops.pop(0)
+            assert (int(got.tag), int(got.symbol_index)) == (op["tag"], op["symbol_index"])
+            assert sides(got) == reference.top(op["symbol_index"])
+        assert not tops
