@@ -5,31 +5,16 @@ import random
 import pytest
 
 from hdl.net.gmii_receiver import GmiiReceiver
-from hdl.net.xgmii_receiver import VERDICT_CYCLES
 from tests.support.gmii import PREAMBLE, Line
+from tests.support.received import PULSES, Received
 from tests.support.streams import run, stalls
 from tests.support.xgmii import with_fcs
-
-PULSES = ("frames_good", "bad_fcs", "runt", "oversize", "error_char", "bad_preamble", "fault")
-
-
-class Received:
-    """Everything that came out: frames, their stamps, verdicts, cycles and counts."""
-
-    def __init__(self):
-        self.frames = []
-        self.stamps = []
-        self.beat_cycles = []
-        self.last_cycles = []
-        self.verdicts = []
-        self.verdict_cycles = []
-        self.counts = dict.fromkeys(PULSES, 0)
 
 
 def receive(line: Line, *, maximum: int = 1526, present=lambda: True) -> Received:
     """Feed a line as the buffer would; `present` says whether the next byte is there yet."""
     dut = GmiiReceiver()
-    out = Received()
+    out = Received(dut)
     line.idle(4)
     entries, enabled = [], False        # of cycles, what goes into the ring, and when
     for cycle, (value, control) in enumerate(line.cycles):
@@ -39,7 +24,7 @@ def receive(line: Line, *, maximum: int = 1526, present=lambda: True) -> Receive
 
     async def bench(ctx):
         ctx.set(dut.cfg_max_frame_bytes, maximum)
-        current, cycle, waiting, rest = None, 0, list(entries), 20
+        cycle, waiting, rest = 0, list(entries), 20
         while rest:
             rest -= not waiting
             entry = {"present": 0, "data": 0x55, "enable": 1, "error": 1}
@@ -48,36 +33,11 @@ def receive(line: Line, *, maximum: int = 1526, present=lambda: True) -> Receive
                 entry = {"present": 1, "data": value, "enable": control & 1, "error": control >> 1}
             ctx.set(dut.word, entry)
             ctx.set(dut.now_cycles, cycle)
-            (_, _, valid, beat, info, verdict_valid, good, *pulses) = await ctx.tick().sample(
-                dut.beats.valid, dut.beats.payload, dut.frame_info, dut.verdicts.valid,
-                dut.verdicts.payload.good, *(getattr(dut, f"stat_{name}") for name in PULSES))
-            if valid:
-                assert beat.first == (current is None)
-                if beat.first:
-                    current = b""
-                    out.stamps.append(info.start_cycles)
-                out.beat_cycles.append(cycle)
-                count = beat.keep.bit_count()
-                assert beat.keep == (1 << count) - 1 and (count == 8 or beat.last) and count
-                octets = beat.data.to_bytes(8, "little")
-                assert not any(octets[count:])
-                current += octets[:count]
-                if beat.last:
-                    out.frames.append(current)
-                    out.last_cycles.append(cycle)
-                    current = None
-            if verdict_valid:
-                out.verdicts.append(good)
-                out.verdict_cycles.append(cycle)
-            for name, pulse in zip(PULSES, pulses, strict=True):
-                out.counts[name] += pulse
+            await out.tick(ctx, cycle)
             cycle += 1
-        assert current is None
 
     run(dut, bench, cycles=3 * len(line.cycles) + 1000)
-    assert out.verdict_cycles == [cycle + VERDICT_CYCLES for cycle in out.last_cycles]
-    assert len(out.frames) == sum(out.counts[name] for name in PULSES[:5])
-    assert sum(out.verdicts) == out.counts["frames_good"]
+    out.finish()
     return out
 
 

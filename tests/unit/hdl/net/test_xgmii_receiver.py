@@ -4,69 +4,29 @@ import random
 
 import pytest
 
-from hdl.net.xgmii_receiver import VERDICT_CYCLES, XgmiiReceiver
+from hdl.net.xgmii_receiver import XgmiiReceiver
 from sim.golden.ethernet import verdict
+from tests.support.received import PULSES, Received
 from tests.support.streams import run
 from tests.support.xgmii import ERROR, IDLE, SEQUENCE, Line, with_fcs
-
-PULSES = ("frames_good", "bad_fcs", "runt", "oversize", "error_char", "bad_preamble", "fault")
-
-
-class Received:
-    """Everything that came out: frames, their stamps, verdicts, cycles and counts."""
-
-    def __init__(self):
-        self.frames = []
-        self.stamps = []
-        self.first_cycles = []
-        self.last_cycles = []
-        self.verdicts = []
-        self.verdict_cycles = []
-        self.counts = dict.fromkeys(PULSES, 0)
 
 
 def receive(line: Line, *, maximum: int = 1526) -> Received:
     """Feed a line; the word number is the cycle."""
     dut = XgmiiReceiver()
-    out = Received()
+    out = Received(dut)
     line.idle(72)
     words = line.words()
 
     async def bench(ctx):
         ctx.set(dut.cfg_max_frame_bytes, maximum)
-        current = None
         for cycle, word in enumerate(words):
             ctx.set(dut.word, word)
             ctx.set(dut.now_cycles, cycle)
-            (_, _, valid, beat, info, verdict_valid, good, *pulses) = await ctx.tick().sample(
-                dut.beats.valid, dut.beats.payload, dut.frame_info, dut.verdicts.valid,
-                dut.verdicts.payload.good, *(getattr(dut, f"stat_{name}") for name in PULSES))
-            if valid:
-                assert beat.first == (current is None)
-                if beat.first:
-                    current = b""
-                    out.stamps.append(info.start_cycles)
-                    out.first_cycles.append(cycle)
-                count = beat.keep.bit_count()
-                assert beat.keep == (1 << count) - 1 and (count == 8 or beat.last) and count
-                octets = beat.data.to_bytes(8, "little")
-                assert not any(octets[count:])
-                current += octets[:count]
-                if beat.last:
-                    out.frames.append(current)
-                    out.last_cycles.append(cycle)
-                    current = None
-            if verdict_valid:
-                out.verdicts.append(good)
-                out.verdict_cycles.append(cycle)
-            for name, pulse in zip(PULSES, pulses, strict=True):
-                out.counts[name] += pulse
-        assert current is None
+            await out.tick(ctx, cycle)
 
     run(dut, bench, cycles=len(words) + 10)
-    assert out.verdict_cycles == [cycle + VERDICT_CYCLES for cycle in out.last_cycles]
-    assert len(out.frames) == sum(out.counts[name] for name in PULSES[:5])
-    assert sum(out.verdicts) == out.counts["frames_good"]
+    out.finish()
     return out
 
 
