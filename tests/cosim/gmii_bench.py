@@ -1,20 +1,13 @@
 """cocotb tests of the GMII line; run by test_gmii.py."""
 
-import itertools
-import random
-
 import cocotb
 from amaranth.lib import data
-from cocotb.clock import Clock
-from cocotb.triggers import ReadOnly, RisingEdge, Timer
+from cocotb.triggers import RisingEdge
 from cocotbext.eth import GmiiFrame, GmiiSink, GmiiSource
 
-from hdl.net.datagram_receiver import DatagramInfo
 from hdl.net.xgmii_transmitter import HEAD_BYTES
 from hdl.stream import FrameBeat
-from sim.golden.ethernet import receive
-from tests.cosim.mac_bench import GROUP, PORT, random_frame
-from tests.cosim.mac_top import REASONS
+from tests.cosim.line_bench import LineBench, judge, random_frame
 
 #: Not that of the line, 8 ns: of this one, 2 ps are 100 ppm.
 PERIOD_PS = 20_000
@@ -22,82 +15,26 @@ PERIOD_PS = 20_000
 #: the one behind them, buffer, receiver, frame buffer.
 FIRST_BEAT_CYCLES = 8 + 8 + 3 + 1 + 1
 
-BEAT = data.Layout.cast(FrameBeat)
-NOTE = data.Layout.cast(DatagramInfo)
 
+class Bench(LineBench):
+    """With the bus model of a GMII line."""
 
-class Bench:
-    """The bus model of the line, and a consumer that keeps everything."""
+    PERIOD_PS = PERIOD_PS
 
-    def __init__(self, dut, *, rx_period_ps=PERIOD_PS, cut_through=1, seed, chance=1.0):
-        self.dut = dut
-        self.rng = random.Random(seed)
-        self.chance = chance
-        self.rx_period_ps = rx_period_ps
+    def __init__(self, dut, *, cut_through=1, **settings):
+        super().__init__(dut, cut_through=cut_through, **settings)
         self.source = GmiiSource(dut.rxd, dut.rx_er, dut.rx_dv, dut.rx_clk)
         self.source.log.setLevel("WARNING")
-        self.frames, self.notes, self.outcomes = [], [], []
-        self.starts, self.first_cycles, self.overruns = [], [], 0
-        self.counts = dict.fromkeys(REASONS, 0)
-        dut.cut_through.value = cut_through
-        dut.strict.value = 1
-        dut.group_ip.value = int.from_bytes(bytes(map(int, GROUP.split("."))), "big")
-        dut.udp_port.value = PORT
-        for pin in (dut.beat_ready, dut.rxd, dut.rx_dv, dut.rx_er, dut.send_valid, dut.part_valid):
+        self.overruns, self._enabled = 0, 0
+        for pin in (dut.rxd, dut.rx_dv, dut.rx_er, dut.send_valid, dut.part_valid):
             pin.value = 0
 
-    async def start(self):
-        """Start the clocks, reset, and begin to watch."""
-        dut = self.dut
-        dut.rst.value = dut.rx_rst.value = 1
-        Clock(dut.clk, PERIOD_PS, unit="ps").start()
-        Clock(dut.rx_clk, self.rx_period_ps, unit="ps").start()
-        for _ in range(4):
-            await RisingEdge(dut.clk)
-        dut.rst.value = dut.rx_rst.value = 0
-        cocotb.start_soon(self._watch())
-        for _ in range(20):
-            await RisingEdge(dut.clk)
-
-    async def _watch(self):
-        dut, frame, beats, enabled = self.dut, b"", 0, 0
-        for cycle in itertools.count():
-            await RisingEdge(dut.clk)
-            dut.beat_ready.value = self.rng.random() < self.chance
-            await Timer(PERIOD_PS // 2, "ps")
-            await ReadOnly()
-            before, enabled = enabled, int(dut.rx_dv.value)
-            if enabled and not before:
-                self.starts.append(cycle)
-            reasons = int(dut.reasons.value)
-            if reasons:
-                for bit, name in enumerate(REASONS):
-                    self.counts[name] += reasons >> bit & 1
-            self.overruns += int(dut.overrun.value)
-            if dut.outcome_valid.value:
-                self.outcomes.append(int(dut.outcome_good.value))
-            if not (dut.beat_valid.value and dut.beat_ready.value):
-                continue
-            assert len(self.outcomes) == len(self.frames)
-            beat = BEAT.from_bits(int(dut.beat.value))
-            assert beat.first == (beats == 0)
-            if beats == 0:
-                self.first_cycles.append(cycle)
-            if beats == 7:
-                self.notes.append(NOTE.from_bits(int(dut.datagram.value)))
-            frame += beat.data.to_bytes(8, "little")[:beat.keep.bit_count()]
-            beats += 1
-            if beat.last:
-                self.frames.append(frame)
-                frame, beats = b"", 0
-
-    async def settle(self):
-        """Wait until all was sent, and nothing has come out for long."""
-        await self.source.wait()
-        quiet = 0
-        while quiet < 100:
-            await RisingEdge(self.dut.clk)
-            quiet = 0 if self.dut.beat_valid.value else quiet + 1
+    def look(self, cycle: int) -> None:
+        """Note each first byte, and overruns."""
+        before, self._enabled = self._enabled, int(self.dut.rx_dv.value)
+        if self._enabled and not before:
+            self.starts.append(cycle)
+        self.overruns += int(self.dut.overrun.value)
 
 
 async def compare(bench: Bench, count: int, *, cut_through: bool, gaps=(12,)) -> None:
@@ -119,25 +56,7 @@ async def compare(bench: Bench, count: int, *, cut_through: bool, gaps=(12,)) ->
         if len(gaps) > 1:
             await bench.source.wait()
     await bench.settle()
-    group = int(bench.dut.group_ip.value)
-    golden = [receive(frame, group_ip=group, udp_port=PORT) for frame in sent]
-    reasons = ["error_char" if bad else found.reason
-               for bad, found in zip(spoilt, golden, strict=True)]
-    kept = [n for n in range(count) if cut_through or reasons[n] == "frames_good"]
-    assert bench.frames == [sent[n] for n in kept]
-    assert bench.outcomes == [
-        int(golden[n].good and not spoilt[n]) if cut_through else 1 for n in kept]
-    for note, n in zip(bench.notes, kept, strict=True):
-        assert note.accepted == golden[n].accepted
-        if note.accepted:
-            assert note.payload_offset == golden[n].payload_offset
-            assert note.payload_length == golden[n].payload_length
-    counts = dict.fromkeys(REASONS, 0)
-    for reason in reasons:
-        counts["frames_good"] += reason not in ("bad_fcs", "error_char")
-        if reason != "frames_good":
-            counts[reason] += 1
-    assert bench.counts == counts
+    judge(bench, sent, spoilt, cut_through=cut_through)
     assert bench.overruns == 0
 
 
