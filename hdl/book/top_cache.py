@@ -5,15 +5,7 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hdl.book.cache_update import CacheAction, CacheUpdate
-from hdl.book.layouts import (
-    CachedLevel,
-    CacheRow,
-    FoundLevel,
-    LevelOp,
-    LevelOpKind,
-    UpdateComing,
-    row_bits,
-)
+from hdl.book.layouts import CacheRow, FoundLevel, LevelOp, LevelOpKind, UpdateComing, row_bits
 from hdl.book.publisher import TopPublisher
 from hdl.book.replace_top import ReplaceTop
 from hdl.book.tick import KEY_BITS
@@ -406,12 +398,8 @@ class TopCache(wiring.Component):
             self.settled.eq(ends),
         ]
         # A side without levels has a best one of zeros.
-        best = Signal(CachedLevel(profile))
-        m.d.comb += [
-            Value.cast(best).eq(Mux(shows, Value.cast(replaced.best),
-                                    Value.cast(result.levels[0]))),
-            *(publisher.top[name].eq(best[name]) for name in ("price", "quantity", "count")),
-        ]
+        m.d.comb += [publisher.top[name].eq(Mux(shows, replaced.best[name], result.levels[0][name]))
+                     for name in ("price", "quantity", "count")]
         with m.If(ends):
             m.d.sync += [publisher_tag.eq(change.tag), publisher_execution.eq(change.execution),
                          publisher_traded.eq(publisher.traded), waiting.eq(waits)]
