@@ -102,11 +102,13 @@ def _run(judge: Judge, queue: Iterable[Mutant], count: int, layers: tuple[str, .
             break
         source = hash_of(judge.root / mutant.path)
         tests = hash_of(*sorted((judge.root / "tests/unit" / mutant.path).parent.glob("*.py")))
-        record = kept.find(mutant, source, tests, layers)
+        # Why no test can notice it is known: whether one does all the same, the cheap ones tell.
+        asked = ("quick",) if mutant.key in explained else layers
+        record = kept.find(mutant, source, tests, asked)
         again = "" if record is None else ", as before"
         if record is None:
             start = time.monotonic()
-            record = Record(mutant, judge.judge(mutant, layers), source, tests)
+            record = Record(mutant, judge.judge(mutant, asked), source, tests)
             spent, worked = spent + time.monotonic() - start, worked + 1
             kept.add(record)
         records.append(record)

@@ -64,6 +64,8 @@ def _run(start: Callable[[], int], root: Path, environment: dict[str, str]) -> F
             try:
                 os.dup2(output.fileno(), 1)
                 os.dup2(output.fileno(), 2)
+                # Whatever has taken their place in this process, such as a test that captures.
+                sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
                 os.chdir(root)
                 os.environ.clear()
                 os.environ.update(environment)

@@ -6,6 +6,8 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -21,6 +23,9 @@ LAYERS = ("quick", "unit", "e2e")
 
 #: Processor seconds of the cheap ones, for one mutant.
 _QUICK_SECONDS = 30
+
+#: How often a mutant is judged before it is given up that its test ends in time without it.
+_ATTEMPTS = 3
 
 #: What a copy of the project needs.
 _PARTS = ("proto", "hdl", "control", "sim", "demo", "tests", "pyproject.toml")
@@ -157,21 +162,44 @@ class Judge:
                     raise JudgeError(f"tests of {folder} fail as they are:\n{done.text[-3000:]}")
 
     def judge(self, mutant: Mutant, layers: tuple[str, ...]) -> Judgement:
-        """Let the tests run on a mutant."""
+        """Let the tests run on a mutant.
+
+        A test that ran out of time has noticed only if it ends in time without the mutant, right
+        afterwards; else the machine was busy, and the mutant is judged again.
+
+        Raises
+        ------
+        JudgeError
+            If a test fails without a mutant, or keeps running out of time without one.
+        """
         start = time.monotonic()
         folder = str(Path(mutant.path).parent)
         self.prepare(folder, layers)
+        test = ""
+        for _ in range(_ATTEMPTS):
+            with self._changed(mutant):
+                verdict, test = self._verdict(mutant, folder, layers)
+            if verdict is not Verdict.TIMED_OUT or self._ends_in_time(folder, test):
+                asked = layers if verdict is Verdict.SURVIVED else ()
+                return Judgement(verdict, test, asked, round(time.monotonic() - start, 1))
+        raise JudgeError(f"{test} runs out of time without a mutant as well: the machine is busier "
+                         "than when its time was measured")
+
+    @contextmanager
+    def _changed(self, mutant: Mutant) -> Iterator[None]:
         path = self.root / mutant.path
         source = path.read_text(encoding="utf-8")
         path.write_text(mutant.apply(source), encoding="utf-8")
         self._forget(path)
         try:
-            verdict, test = self._verdict(mutant, folder, layers)
+            yield
         finally:
             path.write_text(source, encoding="utf-8")
             self._forget(path)
-        asked = layers if verdict is Verdict.SURVIVED else ()
-        return Judgement(verdict, test, asked, round(time.monotonic() - start, 1))
+
+    def _ends_in_time(self, folder: str, test: str) -> bool:
+        layer = "e2e" if test.startswith("tests/e2e/") else "unit"
+        return not self._pytest([test], {VARIABLE: str(self._seconds[f"{folder}:{layer}"])}).status
 
     def _verdict(self, mutant: Mutant, folder: str,
                  layers: tuple[str, ...]) -> tuple[Verdict, str]:
