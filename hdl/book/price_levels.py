@@ -28,7 +28,7 @@ class PriceLevels(wiring.Component):
     every 2 cycles, never stalled. The results of the last two operations are forwarded, so that
     runs on one level, or one occupancy word, are exact. A level is valid if its bit in its
     occupancy word is set; a REBASE clears the words, one a cycle, not the levels; `clearing`
-    rises ten cycles after it and no operation may come until it has fallen again.
+    rises eleven cycles after it and no operation may come until it has fallen again.
 
     Operations on a price outside the window change nothing. A price off the tick grid inside
     the window changes nothing and pulses `failed`, as does a removal from an empty level.
@@ -314,7 +314,8 @@ class PriceLevels(wiring.Component):
             ]
         rebase_10 = delayed(rebase_6, 4, "rebase", reset_less=False)
         row_of_rebase = delayed(op_9.row, 1, "rebase_row")
-        with m.If(rebase_10):
+        # A REBASE that was under way as a clear came clears no more than that does.
+        with m.If(rebase_10 & ~clear_all):
             m.d.sync += [
                 self.clearing.eq(1),
                 clear_address.eq(Cat(C(0, ceil_log2(leaves)), row_of_rebase)),
