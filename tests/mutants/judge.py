@@ -45,13 +45,14 @@ _END_TO_END = {
 _TESTED_BY = {
     "book/cache_update": "book/test_book", "book/level_search": "book/test_level_search",
     "book/order_relocate": "book/test_order_relocation",
-    "feed/itch_decoder": "feed/test_feed_handler",
+    "book/tick": "book/test_price_levels", "feed/itch_decoder": "feed/test_feed_handler",
     "feed/sequence_tracker": "feed/test_message_framer",
     **{f"book/order_{part}": "book/test_order_table"
        for part in ("compare", "decide", "hash", "intake", "output", "slot", "store", "table",
                     "walk")},
 }
 
+_IMPORT = re.compile(r"^\s*from ((?:hdl|tests)\.[\w.]+) import ", re.MULTILINE)
 _TEST = re.compile(r"^(tests/\S+\.py::.*?)(?: (?:PASSED|FAILED|ERROR|SKIPPED|XFAIL)|\s*$)")
 #: What pytest says, in one line, of a failure that is no assertion: elaboration may have failed.
 _NO_ASSERTION = re.compile(
@@ -83,16 +84,35 @@ class Judgement:
 
 
 def unit_tests_of(root: Path, path: str) -> list[str]:
-    """Return the unit tests of a file of the hardware: its own, then the others of the folder."""
+    """Return the unit tests that a file of the hardware is part of: its own, then the others.
+
+    Of a file that does not exist: all those of its folder.
+    """
     folder = Path("tests/unit") / Path(path).parent
     own = folder / f"test_{Path(path).stem}.py"
     if not (root / own).exists():
         named = _TESTED_BY.get(path.removeprefix("hdl/").removesuffix(".py"))
         own = Path(f"tests/unit/hdl/{named}.py") if named else own
     others = [found.relative_to(root).as_posix()
-              for found in sorted((root / folder).glob("test_*.py"))]
+              for found in sorted((root / folder).glob("test_*.py"))
+              if not (root / path).exists() or path in _imports(root, found)]
     first = [own.as_posix()] if (root / own).exists() else []
     return first + [other for other in others if other not in first]
+
+
+def _imports(root: Path, path: Path) -> set[str]:
+    """Return the files of the project that a file imports, and those that they import."""
+    found: set[str] = set()
+    waiting = [path]
+    while waiting:
+        text = waiting.pop().read_text(encoding="utf-8")
+        for name in _IMPORT.findall(text):
+            imported = root / f"{name.replace('.', '/')}.py"
+            key = imported.relative_to(root).as_posix()
+            if key not in found and imported.exists():
+                found.add(key)
+                waiting.append(imported)
+    return found
 
 
 class Judge:

@@ -125,6 +125,12 @@ def test_own_tests_come_first():
         tests = unit_tests_of(ROOT, path)
         assert tests and len(tests) == len(set(tests))
         assert all((ROOT / test).exists() for test in tests)
+    book = unit_tests_of(ROOT, "hdl/book/price_levels.py")
+    assert "tests/unit/hdl/book/test_book.py" in book
+    assert "tests/unit/hdl/book/test_order_table.py" not in book, "no price levels are in it"
+    assert "tests/unit/hdl/book/test_order_relocation.py" in unit_tests_of(
+        ROOT, "hdl/book/order_store.py"), "by way of the table"
+    assert len(unit_tests_of(ROOT, "hdl/book/any.py")) > 4
 
 
 def record(verdict, *, mutant=0, source="s", tests="t", layers=("unit",)):
