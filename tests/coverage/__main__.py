@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -21,13 +22,21 @@ _PAGE = _ROOT / "docs/coverage.json"
 #: The profile whose points are counted; the same signals of others count as well.
 _PROFILE = "sim"
 
-#: Runs of the appliance, the shortest first.
-_TESTS = (
-    "tests/e2e/test_latency.py", "tests/e2e/test_kill.py", "tests/e2e/test_tick_to_trade.py",
-    "tests/e2e/test_order_registers.py", "tests/e2e/test_order_flow.py",
+#: Runs of the appliance: tests for pytest, and a module with its arguments. The hour of AAPL is not
+#: among them, which takes longer than all of them together.
+_RUNS = (
+    "tests/e2e/test_registers.py", "tests/e2e/test_latency.py", "tests/e2e/test_kill.py",
+    "tests/e2e/test_tick_to_trade.py", "tests/e2e/test_order_registers.py",
     "tests/e2e/test_network_services.py", "tests/e2e/test_order_session.py",
-    "tests/e2e/test_feed_events.py", "tests/e2e/test_management.py",
-    "tests/e2e/test_message_fields.py", "tests/e2e/test_replay.py",
+    "tests/e2e/test_management.py", f"sim.fuzz --frames 20000 --profile {_PROFILE}",
+    *(f"tests/e2e/test_replay.py::test_{name}" for name in (
+        "rows_equal_those_of_independent_programs[ESM4, 13,604 live orders]",
+        "rows_equal_those_of_independent_programs[04:00, 198 symbols]",
+        "rows_equal_those_of_independent_programs[09:30, a mid-session join]",
+        "symbols_can_be_chosen_and_text_is_for_people", "frames_of_a_real_capture",
+        "rebuilt_headers_need_lenient",
+        "two_lines_that_lose_packets_give_what_one_whole_line_gives")),
+    "tests/e2e/test_feed_events.py", "tests/e2e/test_order_flow.py",
 )
 
 
@@ -45,15 +54,15 @@ def main() -> int:
     outcomes_file = data / "outcomes.json"
     outcomes: dict[str, str] = (json.loads(outcomes_file.read_text(encoding="utf-8"))
                                 if outcomes_file.exists() else {})
-    for test in options.tests:
-        outcomes[test] = _run(test, data)
+    for run_name in options.runs:
+        outcomes[run_name] = _run(run_name, data)
         outcomes_file.write_text(json.dumps(outcomes), encoding="utf-8")
     print("adding up", file=sys.stderr)
     emitted = verilate.emit(verilate.APPLIANCE, {"profile": _PROFILE})
     constants = constant_signals(emitted.verilog.read_text(encoding="utf-8"))
     run = summary(read_counts(sorted(data.glob("*.dat"))), _owners(), constants,
                   groups_of(_EXPLAINED), profile=_PROFILE,
-                  command=f"python -m tests.coverage {' '.join(outcomes)}", tests=outcomes)
+                  command=_command(list(outcomes)), tests=outcomes)
     write_run(folder / "coverage.json", run)
     if options.record:
         write_run(_PAGE, run)
@@ -70,8 +79,9 @@ def _arguments() -> argparse.Namespace:
         description="Example: python -m tests.coverage tests/e2e/test_latency.py\n\nRun tests on "
                     "an appliance that counts toggles, and print by folder which bits of the "
                     "emitted Verilog rose and fell.")
-    parser.add_argument("tests", nargs="*", default=list(_TESTS),
-                        help="files of tests (default: those of the whole appliance)")
+    parser.add_argument("runs", nargs="*", default=list(_RUNS), metavar="RUN",
+                        help="files of tests, or a module with its arguments in one word "
+                        "(default: runs of the whole appliance that take half an hour)")
     parser.add_argument("--keep", action="store_true", help="add to what earlier runs counted")
     parser.add_argument("--record", action="store_true",
                         help="write docs/coverage.json and docs/coverage.md")
@@ -80,16 +90,25 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _run(test: str, data: Path) -> str:
+def _command(runs: list[str]) -> str:
+    """Return what makes this run again."""
+    named = [] if set(runs) == set(_RUNS) else [shlex.quote(name) for name in runs]
+    return " ".join(["python -m tests.coverage", *named, "--record"])
+
+
+def _run(name: str, data: Path) -> str:
     start = time.monotonic()
+    tests = name.startswith("tests/")
+    arguments = ["pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", name] if tests \
+        else name.split()
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", test],
-        cwd=_ROOT, env={**os.environ, COVERAGE_VARIABLE: str(data)}, capture_output=True,
-        text=True, check=False)
+        [sys.executable, "-m", *arguments], cwd=_ROOT,
+        env={**os.environ, COVERAGE_VARIABLE: str(data)}, capture_output=True, text=True,
+        check=False)
     outcome = "passed" if done.returncode == 0 else "failed"
-    print(f"{test}: {outcome} in {time.monotonic() - start:.0f} s", file=sys.stderr)
+    print(f"{name}: {outcome} in {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
     if done.returncode:
-        print(done.stdout[-2000:], file=sys.stderr)
+        print((done.stdout + done.stderr)[-2000:], file=sys.stderr)
     return outcome
 
 
