@@ -14,7 +14,7 @@ from pathlib import Path
 from sim.errors import SimulationError
 
 __all__ = ["COVERAGE_VARIABLE", "Point", "Toggles", "constant_signals", "named_signals_only",
-           "read_counts"]
+           "read_counts", "record_fields"]
 
 #: Names a folder: every library counts toggles, and each simulation leaves its counts there.
 COVERAGE_VARIABLE = "TICKWIRE_COVERAGE"
@@ -23,6 +23,8 @@ _HEADER = re.compile(r"^module\s+(\S+)\s*\((.*?)\);", re.DOTALL | re.MULTILINE)
 _DECLARATION = re.compile(r"^(\s+(?:wire|reg) (?:\[\d+:0\] )?)(\\\S+ |[A-Za-z_]\w*)([^;]*;)$",
                           re.MULTILINE)
 _CONSTANT = re.compile(r"^\s+(?:assign|initial) (\S+)\s*= \d+'[hbd][0-9a-f]+;", re.MULTILINE)
+_FIELD_OF = re.compile(r"^\s+assign \\(\S+)\s*= \\?(\w\S*?)\s*\[(\d+)(?::(\d+))?\];",
+                      re.MULTILINE)
 _MADE_UP = re.compile(r"^\\(?:\$|port\$)|[.\[]")
 _FIELD = re.compile(r"\x01(\w+)\x02([^\x01']*)")
 _TOGGLE = re.compile(r"^(.*?)(?:\[(\d+)\])?:(0->1|1->0)$")
@@ -92,6 +94,20 @@ def constant_signals(verilog: str) -> set[tuple[str, str]]:
         found |= {(_plain(header[1].lstrip("\\")), _plain(match[1].lstrip("\\")))
                   for match in _CONSTANT.finditer(body)}
     return found
+
+
+def record_fields(verilog: str) -> dict[tuple[str, str], list[range]]:
+    """Return the bits of each field of each (module, signal) that is a record."""
+    found: defaultdict[tuple[str, str], list[range]] = defaultdict(list)
+    headers = list(_HEADER.finditer(verilog))
+    for header, after in zip(headers, [*headers[1:], None], strict=True):
+        module = _plain(header[1].lstrip("\\"))
+        body = verilog[header.end():after.start() if after else len(verilog)]
+        for match in _FIELD_OF.finditer(body):
+            field, record, last, first = match.groups()
+            if field.startswith((f"{record}.", f"{record}[")):
+                found[module, _plain(record)].append(range(int(first or last), int(last) + 1))
+    return dict(found)
 
 
 def read_counts(paths: Iterable[Path]) -> dict[Point, Toggles]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sim import verilate
 from sim.recorded import write_run
-from sim.toggle_coverage import COVERAGE_VARIABLE, constant_signals, read_counts
+from sim.toggle_coverage import COVERAGE_VARIABLE, constant_signals, read_counts, record_fields
 from tests.coverage.summary import groups_of, page, summary
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -28,7 +28,8 @@ _RUNS = (
     "tests/e2e/test_registers.py", "tests/e2e/test_latency.py", "tests/e2e/test_kill.py",
     "tests/e2e/test_tick_to_trade.py", "tests/e2e/test_order_registers.py",
     "tests/e2e/test_network_services.py", "tests/e2e/test_order_session.py",
-    "tests/e2e/test_management.py", f"sim.fuzz --frames 20000 --profile {_PROFILE}",
+    "tests/e2e/test_management.py", "tests/e2e/test_message_fields.py",
+    f"sim.fuzz --frames 20000 --profile {_PROFILE}",
     *(f"tests/e2e/test_replay.py::test_{name}" for name in (
         "rows_equal_those_of_independent_programs[ESM4, 13,604 live orders]",
         "rows_equal_those_of_independent_programs[04:00, 198 symbols]",
@@ -59,10 +60,10 @@ def main() -> int:
         outcomes_file.write_text(json.dumps(outcomes), encoding="utf-8")
     print("adding up", file=sys.stderr)
     emitted = verilate.emit(verilate.APPLIANCE, {"profile": _PROFILE})
-    constants = constant_signals(emitted.verilog.read_text(encoding="utf-8"))
-    run = summary(read_counts(sorted(data.glob("*.dat"))), _owners(), constants,
-                  groups_of(_EXPLAINED), profile=_PROFILE,
-                  command=_command(list(outcomes)), tests=outcomes)
+    verilog = emitted.verilog.read_text(encoding="utf-8")
+    run = summary(read_counts(sorted(data.glob("*.dat"))), _owners(),
+                  constant_signals(verilog), groups_of(_EXPLAINED), profile=_PROFILE,
+                  command=_command(list(outcomes)), tests=outcomes, fields=record_fields(verilog))
     write_run(folder / "coverage.json", run)
     if options.record:
         write_run(_PAGE, run)

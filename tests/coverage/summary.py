@@ -24,9 +24,9 @@ _AUTOMATIC = {
               "that this top ties.",
     ONCE: "Seen to change, but in one direction only: settings that are made and never unmade, "
           "sticky flags, what reset or clearing does once.",
-    UPPER: "Above the highest bit that toggled, of a number whose lower bits did: times, sequence "
-           "numbers, prices, quantities and addresses are as wide as their protocol or profile; "
-           "the unit tests of the blocks use more of it.",
+    UPPER: "Above the highest bit that toggled, of a number whose lower bits did, be it a field of "
+           "a record: times, sequence numbers, prices, quantities and addresses are as wide as "
+           "their protocol or profile; the unit tests of the blocks use more of it.",
 }
 
 
@@ -81,7 +81,8 @@ def groups_of(path: Path) -> list[Group]:
 
 def summary(counts: Mapping[Point, Toggles], owners: Mapping[str, str],
             constants: set[tuple[str, str]], groups: list[Group], *, profile: str, command: str,
-            tests: Mapping[str, str]) -> dict[str, Any]:
+            tests: Mapping[str, str],
+            fields: Mapping[tuple[str, str], list[range]] | None = None) -> dict[str, Any]:
     """Return a recorded run.
 
     Parameters
@@ -98,6 +99,8 @@ def summary(counts: Mapping[Point, Toggles], owners: Mapping[str, str],
         Whose points they are, and how they were counted.
     tests : mapping
         Outcome by file of tests.
+    fields : mapping, optional
+        Bits of the fields of records, by (instance, signal).
     """
     signals: defaultdict[tuple[str, str], dict[int, Toggles]] = defaultdict(dict)
     for point, toggles in counts.items():
@@ -113,7 +116,8 @@ def summary(counts: Mapping[Point, Toggles], owners: Mapping[str, str],
         count.covered += sum(toggles.covered for toggles in bits.values())
         missing: list[int] = []
         for bit, reason in _reasons(f"{file} {module} {signal}", bits,
-                                    (module, signal) in constants, groups):
+                                    (module, signal) in constants, groups,
+                                    (fields or {}).get((module, signal), [])):
             directions = 2 - bits[bit].covered
             if reason is None:
                 missing.append(bit)
@@ -148,10 +152,16 @@ def summary(counts: Mapping[Point, Toggles], owners: Mapping[str, str],
 
 
 def _reasons(text: str, bits: Mapping[int, Toggles], constant: bool,
-             groups: list[Group]) -> list[tuple[int, str | None]]:
+             groups: list[Group], fields: list[range]) -> list[tuple[int, str | None]]:
     """Return why each bit that lacks a direction does so; None if nothing is known."""
     named = next((group.name for group in groups if group.signal.search(text)), None)
-    highest = max((bit for bit, toggles in bits.items() if toggles.covered), default=-1)
+
+    def is_upper(bit: int) -> bool:
+        """Whether nothing toggled from here to the end of the number, but something below."""
+        number = min((field for field in fields if bit in field), key=len,
+                     default=range(max(bits) + 1))
+        return bit > max((n for n in number if n in bits and bits[n].covered), default=bit)
+
     found: list[tuple[int, str | None]] = []
     for bit, toggles in sorted(bits.items()):
         if toggles.covered == 2:
@@ -162,7 +172,7 @@ def _reasons(text: str, bits: Mapping[int, Toggles], constant: bool,
             reason = named
         elif toggles.covered == 1:
             reason = ONCE
-        elif bit > highest >= 0:
+        elif is_upper(bit):
             reason = UPPER
         else:
             reason = None

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from proto.registers import Access, Location
+from proto.registers import MAGIC, Access, Location
 from sim.appliance import Appliance
 
 pytestmark = pytest.mark.e2e
@@ -46,3 +46,19 @@ def test_every_setting_reads_what_was_written_to_it(appliance, pattern: Callable
     assert len(wanted) > 100 and commits == 3 * appliance.symbols
     got = {name: appliance.read(name) & mask(appliance.map[name]) for name in wanted}
     assert got == wanted
+
+
+def test_every_command_reads_zero_and_none_stops_the_rest(appliance):
+    given = 0
+    for location in appliance.map.locations:
+        pulses = sum(field.mask for field in location.register.fields
+                     if field.access is Access.PULSE)
+        if pulses:
+            appliance.write(location.name, pulses)
+            assert appliance.read(location.name) & pulses == 0, location.name
+            given += 1
+    assert given > 20
+    appliance.settle()
+    while not appliance.read("control.status", "memories_cleared"):
+        appliance.simulation.run(1000)
+    assert appliance.read("identity.magic") == MAGIC

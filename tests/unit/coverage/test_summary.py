@@ -39,6 +39,15 @@ def test_each_bit_has_one_reason():
                                    "signal": "odd", "bits": "0, 2"}]
 
 
+def test_the_upper_bits_of_a_field_are_those_of_a_number():
+    toggles = counts(record="2020" "0022" "0000", number="2020" "0022" "0000")
+    fields = {("design.gate", "record"): [range(4), range(4, 12), range(4, 8), range(8, 12)]}
+    run = summary(toggles, OWNERS, set(), [], profile="sim", command="", tests={}, fields=fields)
+    # Bit 1 is below a bit that toggled, and so are bits 4 and 5; of 8 to 11 nothing did.
+    assert {row["signal"]: row["bits"] for row in run["unexplained"]} == {
+        "record": "1, 5:4, 11:8", "number": "1, 5:3"}
+
+
 def test_folders_and_files_add_up_and_the_bench_round_them_is_left_out():
     toggles = {**counts(a="20"), Point("design.book", "b", 0): Toggles(1, 1),
                Point("design", "pins", 0): Toggles(1, 1), Point("other", "c", 0): Toggles(1, 1)}

@@ -12,6 +12,7 @@ from sim.toggle_coverage import (
     constant_signals,
     named_signals_only,
     read_counts,
+    record_fields,
 )
 
 STAND_IN = "tests.support.stand_in:simulated_stand_in"
@@ -30,6 +31,9 @@ VERILOG = """module \\design.gate (clk, \\side$3 ,
   wire \\port$3$0 ;
   assign order = 8'h2a;
   assign open = clk;
+  assign \\order.side  = order[3:2];
+  assign \\order.kinds[0]  = order[7];
+  assign \\side$7  = order[1:0];
 endmodule
 """
 
@@ -47,6 +51,10 @@ def test_only_signals_with_a_name_of_their_own_count():
 
 def test_constants_are_found():
     assert constant_signals(VERILOG) == {("design.gate", "order")}
+
+
+def test_fields_of_records_are_found():
+    assert record_fields(VERILOG) == {("design.gate", "order"): [range(2, 4), range(7, 8)]}
 
 
 def line(module, signal, direction, count, folder="/a"):
