@@ -168,14 +168,12 @@ def _reasons(text: str, bits: Mapping[int, Toggles], constant: bool,
             continue
         if constant:
             reason: str | None = CONSTANT
-        elif named is not None:
-            reason = named
         elif toggles.covered == 1:
             reason = ONCE
         elif is_upper(bit):
             reason = UPPER
         else:
-            reason = None
+            reason = named
         found.append((bit, reason))
     return found
 
