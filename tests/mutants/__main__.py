@@ -29,7 +29,7 @@ def main() -> int:
         return 0
     seed = _rotating_seed() if options.rotate else options.seed
     layers = {"quick": ("quick",), "unit": ("unit",), "e2e": ("unit", "e2e")}[options.tests]
-    judge = Judge(_ROOT, _BUILD)
+    judge = Judge(_ROOT, _BUILD, measured=not options.unmeasured)
     mutants = all_mutants(judge.root)
     queue = in_order(mutants, seed)
     if options.only:
@@ -70,6 +70,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--tests", choices=LAYERS, default="unit",
                         help="how far to go: the cheap unit tests of the folder, all of them, "
                         "or runs of the whole appliance as well (default: %(default)s)")
+    parser.add_argument("--unmeasured", action="store_true",
+                        help="do not run the tests without a mutant first: they have just passed")
     parser.add_argument("--only", metavar="TEXT", help="mutants with TEXT in their names")
     parser.add_argument("--list", action="store_true", help="show the mutants, judge none")
     parser.add_argument("--record", action="store_true",

@@ -124,9 +124,13 @@ class Judge:
         The project.
     folder : Path
         Where the copy is made, for this process alone, and where the times of tests are kept.
+    measured : bool
+        Run all tests of a folder once without a mutant, and measure them. Else they have to be
+        known to pass, and each gets the same time until it is known.
     """
 
-    def __init__(self, root: Path, folder: Path) -> None:
+    def __init__(self, root: Path, folder: Path, *, measured: bool = True) -> None:
+        self._measured = measured
         self.root = folder / f"tree-{os.getpid()}"
         self._folder = folder
         self._seconds: dict[str, Path] = {}
@@ -146,7 +150,7 @@ class Judge:
                 self._environment.setdefault("TICKWIRE_DATA", str(shared.resolve()))
 
     def prepare(self, folder: str, layers: tuple[str, ...]) -> None:
-        """Run everything without a mutant, once for a state of the sources.
+        """Run everything without a mutant, once for a state of the sources, if that is wanted.
 
         Raises
         ------
@@ -176,6 +180,8 @@ class Judge:
                 key.update(path.read_bytes())
             name = f"seconds-{folder.replace('/', '-')}-{layer}-{key.hexdigest()[:12]}.json"
             self._seconds[f"{folder}:{layer}"] = path = self._folder / name
+            if not path.exists() and not self._measured:
+                path.write_text("{}", encoding="utf-8")
             if not path.exists():
                 done = self._pytest(tests, {VARIABLE: str(path)})
                 if done.status or not path.exists():

@@ -46,7 +46,7 @@ def _usual(item: pytest.Item) -> float:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Read what tests take."""
+    """Read what tests take; without the file they are measured, and none is limited."""
     if _file().exists():
         _seconds.update(json.loads(_file().read_text(encoding="utf-8")))
 
@@ -70,7 +70,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
         pytest.fail(f"{LIMIT_TEXT}: {limit:.0f} s")
 
     before, start = signal.signal(signal.SIGVTALRM, expired), time.process_time()
-    if _seconds:
+    if _file().exists():
         signal.setitimer(signal.ITIMER_VIRTUAL, limit)
     try:
         result = yield

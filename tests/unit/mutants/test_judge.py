@@ -75,8 +75,8 @@ def burn(tmp_path):
 
 
 @pytest.fixture
-def judge(tmp_path, monkeypatch, burn):
-    """Return the judge of a little project, in which a test may take half a second."""
+def project(tmp_path, monkeypatch, burn):
+    """Return a little project, in which a test may take half a second."""
     root = tmp_path / "project"
     for folder in ("proto", "control", "sim", "demo", "hdl/feed", "tests/mutants",
                    "tests/unit/hdl/feed"):
@@ -93,7 +93,13 @@ def judge(tmp_path, monkeypatch, burn):
     (root / "tests/mutants/plugin.py").write_text(
         plugin.replace("LIMIT_SECONDS = 10.0", "LIMIT_SECONDS = 0.5"))
     monkeypatch.chdir(tmp_path)
-    made = Judge(root, tmp_path / "judged")
+    return root
+
+
+@pytest.fixture
+def judge(tmp_path, project):
+    """Return its judge."""
+    made = Judge(project, tmp_path / "judged")
     yield made
     shutil.rmtree(made.root)
 
@@ -138,3 +144,13 @@ def test_a_test_that_fails_as_it_is_ends_the_run(judge):
     path.write_text(COUNTER.replace("return start", "return 5"))
     with pytest.raises(JudgeError, match="tests of hdl/feed fail as they are"):
         judge.judge(mutant("constant", "7"), LAYERS)
+
+
+def test_tests_need_not_be_measured_first(tmp_path, project, burn):
+    burn.write_text("1", encoding="utf-8")
+    judge = Judge(project, tmp_path / "judged", measured=False)
+    lives = judge.judge(mutant("assignment-dropped", "m.empty.eq(0)"), LAYERS)
+    assert lives.verdict is Verdict.SURVIVED and lives.seconds < 6, "it ran once"
+    endless = judge.judge(mutant("plus-minus", "start - 1"), LAYERS)
+    assert endless.verdict is Verdict.TIMED_OUT
+    shutil.rmtree(judge.root)
