@@ -3,7 +3,8 @@
 import importlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,8 @@ def write_verilog(component: wiring.Component, name: str, path: Path) -> None:
     path : Path
         Verilog file; the ports go to the same name with suffix ``.json``.
     """
-    text = rtlil.convert(component, name=name, emit_src=False)
+    with _zero_content_left_out():
+        text = rtlil.convert(component, name=name, emit_src=False)
     ports = {member_name: {"flow": member.flow.name.lower(), "width": _width(member)}
              for member_name, member in component.signature.members.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,16 +66,30 @@ def write_verilog(component: wiring.Component, name: str, path: Path) -> None:
 
     run(f"read_rtlil {intermediate}")
     run("proc -nomux -norom")
-    data_port = yosys.IdString("\\DATA")
-    for module in list(design.all_selected_modules()):
-        for cell in list(module.selected_cells()):
-            if cell.type.str() == "$meminit_v2" and cell.getPort(data_port).is_fully_zero():
-                module.remove(cell)
     run("memory_collect")
     run(f"write_verilog -norename -noattr {path}")
     path.write_text(_CONSTANT_PROCESS.sub(r"initial \1", path.read_text()))
     intermediate.unlink()
     path.with_suffix(".json").write_text(json.dumps(ports, indent=1, sort_keys=True))
+
+
+@contextmanager
+def _zero_content_left_out() -> Generator[None]:
+    """Write no initial content of memories where it is all zero.
+
+    Amaranth makes an object of every bit of it, which takes a minute for a large profile.
+    """
+    emit = rtlil.ModuleEmitter.emit_memory
+
+    def emit_memory(emitter: Any, index: int, cell: Any) -> None:
+        if any(cell.init):
+            emit(emitter, index, cell)
+
+    rtlil.ModuleEmitter.emit_memory = emit_memory
+    try:
+        yield
+    finally:
+        rtlil.ModuleEmitter.emit_memory = emit
 
 
 def _width(member: wiring.Member) -> int:
