@@ -89,6 +89,7 @@ def steps(seed: int, folder: Path) -> list[Step]:
             "-m", "demo", "run", "--seed", str(number), "--seconds", "5", "--output", "json",
             "--folder", str(folder / f"demo-{number}")))
           for number in range(seed, seed + _DEMO_SEEDS)),
+        Step(name="lint-hdl", command=("-m", "sim.lint")),
         *hour,
         Step(name="formal", command=("-m", "pytest", "-q", "-p", "no:xdist", "tests/formal"),
              variables={_DEPTH: "2"}),
