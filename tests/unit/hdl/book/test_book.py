@@ -1,7 +1,7 @@
 """Books against a plain dictionary of orders, under random operations."""
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -265,6 +265,32 @@ def test_price_off_the_grid_inside_the_window_makes_the_symbol_stale():
     assert final["stale"] == 0b01
     assert [bool(top.exact) for top in tops] == [True, True, True]
     assert sides(tops[1])[0] == (5000, 100, 1)
+
+
+def test_a_book_that_is_ready_takes_an_operation_at_once_whatever_took_longest_to_clear():
+    # A table of 256 rows is cleared long after 32 occupancy words.
+    dut = Book(replace(SMALL, orders=2048))
+
+    async def bench(ctx):
+        await write_ticks(ctx, dut, 100)
+        for number in range(2):
+            await ctx.tick().until(dut.ready)
+            ctx.set(dut.operations.payload, single(0, Side.BUY, number, 5000))
+            ctx.set(dut.operations.valid, 1)
+            for _ in range(4):
+                if ctx.get(dut.operations.ready):
+                    break
+                await ctx.tick()
+            assert ctx.get(dut.operations.ready)
+            await ctx.tick()
+            ctx.set(dut.operations.valid, 0)
+            await ctx.tick().repeat(20)
+            ctx.set(dut.clear, 1)
+            await ctx.tick()
+            ctx.set(dut.clear, 0)
+            assert not ctx.get(dut.ready)
+
+    run(dut, bench, cycles=2000)
 
 
 def test_unknown_reference_changes_nothing_and_marks_the_book_incomplete():
