@@ -4,9 +4,12 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from hdl.profile import PROFILES
+from proto.recording import RecordingReader
 from sim.progress import Progress
 from sim.recording import rerun
 from sim.replay_command import cycles
+from sim.wave_groups import groups
 from sim.waves import Mark, write_view
 
 __all__ = ["add_rerun", "run_rerun"]
@@ -52,6 +55,9 @@ def run_rerun(options: argparse.Namespace) -> str:
     same = rerun(options.recording, options.waves, start, end, progress=progress)
     progress.end()
     if options.view is not None:
-        write_view(options.view, options.waves, start, end, options.mark)
+        with RecordingReader(options.recording) as reader:
+            profile = PROFILES[reader.head.profile]
+        write_view(options.view, options.waves, start, end, options.mark,
+                   groups=groups(profile))
     return (f"{same:,} frames of the order line are the same in the same cycles, up to cycle "
             f"{end:,}")

@@ -3,7 +3,7 @@
 Ref: GTKWave 3.3 user's guide, save files.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import log2
 from pathlib import Path
@@ -72,7 +72,8 @@ def _signals(prefix: str, *names: str) -> tuple[Signal, ...]:
 _DECISION = "orders.decision."
 _TOP, _OPERATION = "recorder.top_of_book__", "feed.operations__"
 
-#: Signals by stage, in the order in which a message meets them.
+#: Signals by stage, in the order in which a message meets them, of an appliance with eight books
+#: behind XGMII; :func:`sim.wave_groups.groups` has those of another profile.
 GROUPS: dict[str, tuple[Signal, ...]] = {
     "time": _signals("", "now_cycles:48 d", "now_ns:64 d"),
     "feed pins": _signals("", "feed_a_rx_data:64", "feed_a_rx_control:8"),
@@ -113,7 +114,8 @@ def fst_time(cycle: int) -> int:
     return _STEPS_PER_CYCLE * cycle
 
 
-def _lines(waves: Path, start: int, end: int, marks: Sequence[Mark]) -> Iterator[str]:
+def _lines(waves: Path, start: int, end: int, marks: Sequence[Mark],
+           groups: Mapping[str, Sequence[Signal]]) -> Iterator[str]:
     steps = fst_time(end) - fst_time(start)
     zoom = -log2(max(1.0, steps * _PIXELS_PER_FRAME / _PIXELS))
     times = [fst_time(mark.cycle) for mark in marks[:_MARKERS]]
@@ -126,7 +128,7 @@ def _lines(waves: Path, start: int, end: int, marks: Sequence[Mark]) -> Iterator
     for number, mark in enumerate(marks[:_MARKERS]):
         yield f"[markername] {chr(ord('A') + number)}{mark.name}"
     yield "[signals_width] 420"
-    for group, signals in GROUPS.items():
+    for group, signals in groups.items():
         yield f"@{_COMMENT:x}"
         yield f"-{group}"
         for signal in signals:
@@ -134,7 +136,8 @@ def _lines(waves: Path, start: int, end: int, marks: Sequence[Mark]) -> Iterator
             yield signal.saved_name
 
 
-def write_view(path: Path, waves: Path, start: int, end: int, marks: Sequence[Mark] = ()) -> None:
+def write_view(path: Path, waves: Path, start: int, end: int, marks: Sequence[Mark] = (), *,
+               groups: Mapping[str, Sequence[Signal]] = GROUPS) -> None:
     """Write a view of some cycles at the pins.
 
     Parameters
@@ -147,10 +150,12 @@ def write_view(path: Path, waves: Path, start: int, end: int, marks: Sequence[Ma
         What is seen at first.
     marks : sequence of Mark
         Become markers A to Z.
+    groups : mapping
+        Signals by stage.
 
     Raises
     ------
     OSError
         If it cannot be written.
     """
-    path.write_text("\n".join(_lines(waves, start, end, marks)) + "\n", encoding="ascii")
+    path.write_text("\n".join(_lines(waves, start, end, marks, groups)) + "\n", encoding="ascii")

@@ -1,15 +1,20 @@
 """Profiles: their books against the plain-Python ones, and an order from message to wire."""
 
+import re
+
 import pytest
 
 from hdl.profile import PROFILES
 from proto.events import EventKind
+from sim import verilate
 from sim.appliance import Appliance, SymbolSettings
 from sim.framing import FeedAddress, frame_messages
 from sim.golden.book import bbo_rows
 from sim.library import byte_cycle
 from sim.order_entry import LimitSettings, StrategySettings, arm, configure_risk, load_linear_model
 from sim.replay import COLUMNS
+from sim.wave_groups import groups
+from sim.waves import SCOPE
 from tests.support.order_flow import OrderFlow
 from tests.support.order_line import Market, OrderLine, accepted, canceled
 
@@ -115,3 +120,28 @@ def test_an_order_goes_from_message_to_wire(profile, appliance):
     wrong = [name for name, count in counters.items() if count and any(
         word in name for word in ("bad", "underrun", "overrun", "dropped", "malformed", "lost"))]
     assert not wrong
+
+
+#: A declaration of the emitted Verilog: an escaped name ends with a space.
+DECLARED = re.compile(r"^  (?:input|output|wire|reg|output reg) (?:signed )?(?:\[(\d+):0\] )?"
+                      r"(?:\\(\S+) |(\w+)) ?(?:=.*)?;$", re.MULTILINE)
+
+
+def declared(verilog):
+    """Return the bits of every signal of a design, by its name in a waveform."""
+    found = {}
+    for part in verilog.read_text().split("\nmodule ")[1:]:
+        module = part.split("(", 1)[0].strip().lstrip("\\")
+        for top, escaped, plain in DECLARED.findall(part):
+            found[f"TOP.{module}.{escaped or plain}"] = int(top or 0) + 1
+    return found
+
+
+@pytest.mark.parametrize("name", ["bench", *NAMES])
+def test_the_saved_view_of_a_waveform_names_signals_of_the_design(name):
+    found = declared(verilate.emit(verilate.APPLIANCE, {"profile": name}).verilog)
+    stages = groups(PROFILES[name])
+    assert f"{SCOPE}.now_cycles" in found
+    for signal in (signal for stage in stages.values() for signal in stage):
+        # An element of an array is below it in a waveform.
+        assert found.get(signal.full_name.replace(".[", "[")) == signal.bits, signal
