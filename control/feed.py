@@ -11,7 +11,9 @@ from proto.registers import register_map
 __all__ = ["FeedSettings"]
 
 _SESSION = 10
-_RECORD = register_map(symbols=1)["feed.record"].register
+_MAP = register_map(symbols=1)
+_RECORD = _MAP["feed.record"].register
+_DEPTH, _VECTORS = (_MAP["control.details"].register.field(name) for name in ("depth", "vectors"))
 _ALL_SYMBOLS = _RECORD.field("all_symbols")
 
 #: Messages that can be recorded, and their bits.
@@ -40,6 +42,9 @@ class FeedSettings:
         Types of messages that become event records, as docs/messages.md names them.
     record_all_symbols : bool
         Not only those of watched symbols and of the whole market.
+    record_depth, record_vectors : bool
+        After each event of a book the five best levels of its side, and its features and score,
+        become event records.
     """
 
     enable: bool
@@ -51,6 +56,8 @@ class FeedSettings:
     timeout_ns: int = 15_000_000_000
     recorded_messages: tuple[str, ...] = tuple(message.name for message in RECORDED_MESSAGES)
     record_all_symbols: bool = False
+    record_depth: bool = False
+    record_vectors: bool = False
 
     def __post_init__(self) -> None:
         """Bring the types of messages in the order of the exchange's specification, each once."""
@@ -82,6 +89,8 @@ class FeedSettings:
         sequence = self.next_sequence or 1
         return {
             "control.fcs_mode": int(self.cut_through),
+            "control.details": (_DEPTH.mask if self.record_depth else 0)
+            | (_VECTORS.mask if self.record_vectors else 0),
             "feed.group_ip": parse_ipv4(self.group_ip, "group_ip"),
             "feed.udp_port": self.udp_port,
             "feed.session_hi": int.from_bytes(session[0:4], "big"),
@@ -100,8 +109,9 @@ class FeedSettings:
         }
 
     @classmethod
-    def from_registers(cls, registers: Mapping[str, int], fcs_mode: int) -> "FeedSettings":
-        """Return what the block ``feed`` holds, by the names in it."""
+    def from_registers(cls, registers: Mapping[str, int], fcs_mode: int, details: int
+                       ) -> "FeedSettings":
+        """Return what the block ``feed`` holds, by the names in it, and two of ``control``."""
         session = (registers["session_hi"].to_bytes(4, "big")
                    + registers["session_mid"].to_bytes(4, "big")
                    + registers["session_lo"].to_bytes(2, "big"))
@@ -116,4 +126,6 @@ class FeedSettings:
             timeout_ns=registers["timeout_hi"] << 32 | registers["timeout_lo"],
             recorded_messages=tuple(name for name, mask in _RECORDABLE.items()
                                     if registers["record"] & mask),
-            record_all_symbols=bool(registers["record"] & _ALL_SYMBOLS.mask))
+            record_all_symbols=bool(registers["record"] & _ALL_SYMBOLS.mask),
+            record_depth=bool(details & _DEPTH.mask),
+            record_vectors=bool(details & _VECTORS.mask))

@@ -166,10 +166,13 @@ def parse_model(text: str) -> LinearModel:
         missing, unknown = sorted(_KEYS - raw.keys()), sorted(raw.keys() - _KEYS)
         raise ModelError(f"model must have exactly its fields; missing {missing}, "
                          f"unknown {unknown}")
-    for key, wanted in (("format", FORMAT), ("engine", "linear"),
-                        ("feature_schema_sha256", schema_sha256())):
+    for key, wanted in (("format", FORMAT), ("engine", "linear")):
         if raw[key] != wanted:
             raise ModelError(f"{key} must be {wanted!r}, was {raw[key]!r}")
+    if raw["feature_schema_sha256"] != schema_sha256():
+        raise ModelError(f"the model was made for other features than those of this version, "
+                         f"{schema_sha256()} (docs/features.md): train it again; its "
+                         f"feature_schema_sha256 was {raw['feature_schema_sha256']!r}")
     name = raw["name"]
     if not isinstance(name, str) or not 1 <= len(name) <= 64:
         raise ModelError(f"name must be a text of 1 to 64 characters, was {name!r}")

@@ -19,6 +19,7 @@ __all__ = ["EventLog", "events_hash", "orders_after_kill"]
 #: Class 1, which is never dropped; and what the books published last.
 _CLASS_1 = tuple(kind.name.lower() for kind in EventKind if kind.sequence is Sequence.ORDERS)
 _TOP = EventKind.TOP_OF_BOOK.name.lower()
+_VECTOR = EventKind.FEATURE_VECTOR.name.lower()
 _WAIT_S = 10.0
 
 Record = dict[str, Any]
@@ -66,7 +67,7 @@ class EventLog:
         self._began = threading.Event()
         stub = telemetry_service_pb2_grpc.TelemetryServiceStub(self._channel)
         self._answers = stub.WatchEvents(
-            telemetry_service_pb2.WatchEventsRequest(kinds=[*_CLASS_1, _TOP]))
+            telemetry_service_pb2.WatchEventsRequest(kinds=[*_CLASS_1, _TOP, _VECTOR]))
         self._thread = threading.Thread(target=self._follow, daemon=True)
         self._thread.start()
         if not self._began.wait(_WAIT_S):
@@ -93,6 +94,8 @@ class EventLog:
 
     def _take(self, event: telemetry_service_pb2.Event, log: Any) -> None:
         self._recorder.take(event.record, event.symbol)
+        if event.kind == _VECTOR:
+            return
         record: Record = {**event.fields, "kind": event.kind, "symbol": event.symbol}
         if event.kind == _TOP:
             self.tops[event.symbol] = record

@@ -17,8 +17,8 @@ from control.models import LinearModel, linear_model
 from demo.market import OPENINGS_E4, TICK_E4, population
 from proto.features import FEATURES
 from sim.exchange.venue import simulated_exchange
-from sim.golden.book import Books
-from sim.golden.feature import vectors
+from sim.golden.book_events import BookEvents
+from sim.golden.feature import BookEvent, Touch, event_rows, vectors
 from sim.library import Line
 from sim.prescan import packet_of
 
@@ -96,34 +96,33 @@ def _with_extremes(found: Sequence[Sequence[int]]) -> list[list[int]]:
     return [*map(list, found), low, high]
 
 
-def _market(seed: int, duration_ns: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Return times, and best bids and offers with their sizes, after each event of a symbol."""
+def _market(seed: int, duration_ns: int) -> list[tuple[NDArray[np.int64], NDArray[np.void]]]:
+    """Return times, and what its features are made of, of each event of a symbol."""
     exchange = simulated_exchange(OPENINGS_E4, seed=seed, population=population())
     exchange.start()
     exchange.advance(exchange.now_ns + duration_ns)
-    books = Books()
-    tops: dict[int, list[tuple[int, int, int, int, int]]] = {}
+    events = BookEvents()
+    found: dict[int, list[tuple[int, Touch, BookEvent]]] = {}
     for frame in exchange.take_frames():
         if frame.line is not Line.FEED_A:
             continue
         packet = packet_of(frame.frame)
         for message in packet.messages if packet is not None else ():
-            locate = books.apply(message)
-            if locate is None:
-                continue
-            bid, bid_shares, _, ask, ask_shares, _ = books.top(locate)
-            if 0 < ask < 2 * bid:      # else one side has only a stub quote
-                tops.setdefault(locate, []).append((frame.time_ns, bid, bid_shares, ask,
-                                                    ask_shares))
-    rows = [np.array(found, np.int64) for found in tops.values()]
-    return [(part[:, 0], part[:, 1:]) for part in rows]
+            event = events.apply(message)
+            if event is not None:
+                found.setdefault(event.locate, []).append((frame.time_ns, event.touch, event.event))
+    return [(np.array([time_ns for time_ns, *_ in rows], np.int64),
+             event_rows([(touch, event) for _, touch, event in rows])) for rows in found.values()]
 
 
-def _samples(times: NDArray[np.int64], touches: NDArray[np.int64]
+def _samples(times: NDArray[np.int64], events: NDArray[np.void]
              ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return features, and moves of the mid over the horizon in ticks, of one symbol."""
-    mids = (touches[:, 0] + touches[:, 2]) / 2
+    bid, ask = events["bid_price"], events["ask_price"]
+    mids = (bid + ask) / 2
     later = np.searchsorted(times, times + HORIZON_NS, side="right") - 1
-    whole = times + HORIZON_NS <= times[-1]
+    # Without a price on both sides, or with a stub quote on one, there is nothing to learn.
+    priced = (0 < ask) & (ask < 2 * bid)
+    whole = (times + HORIZON_NS <= times[-1]) & priced & priced[later]
     moves = (mids[later] - mids) / TICK_E4
-    return vectors(touches)[whole].astype(np.float64), moves[whole]
+    return vectors(events)[whole].astype(np.float64), moves[whole]

@@ -10,9 +10,9 @@ from hdl.net.igmp import IgmpMember, IgmpQuery
 from hdl.net.line import LINES
 from hdl.order.exposure_words import ExposureWords
 from hdl.order.order_session import OrderSession
-from hdl.orders import AnswerKind, IntentKind
+from hdl.orders import AnswerKind, FeatureVector, IntentKind, Score
 from hdl.profile import Profile
-from hdl.records import TAG_BITS, MessageContext, TopOfBook
+from hdl.records import TAG_BITS, EventComing, MessageContext, SideDepth, TopOfBook
 from hdl.strategy.decision import KILL_CAUSES, DecisionPath
 from hdl.telemetry.latency_histogram import LatencyHistogram
 from hdl.telemetry.order_recorder import OrderRecorder
@@ -128,8 +128,10 @@ class OrderSide(wiring.Component):
         The line of feed port A, from registers: IGMP messages.
     queries, link_fault, igmp_version, group_ip, join, feed_mac, feed_address : ``In``
         For :class:`~hdl.net.igmp.IgmpMember`: queries and faults of feed port A, and settings.
-    tops, start_cycles : ``In``
-        Best bid and offer after each event; stamp of the frame that caused it.
+    tops, coming, sides, books_cleared : ``In``
+        Books after each event; see :class:`~hdl.strategy.decision.DecisionPath`.
+    vectors, scores : ``Out``
+        What was seen and scored.
     tradable, spoilt, short_restricted, feed_up : ``In``
         Symbols that may be traded, whose book is stale or incomplete, and whose short sales are
         restricted; the feed is healthy.
@@ -166,7 +168,11 @@ class OrderSide(wiring.Component):
             "link_fault": In(1), "igmp_version": In(2), "group_ip": In(32), "join": In(1),
             "feed_mac": In(48), "feed_address": In(32),
             "tops": In(stream.Signature(TopOfBook(profile), always_ready=True)),
-            "start_cycles": In(48),
+            "coming": In(EventComing(profile)),
+            "sides": In(stream.Signature(SideDepth(profile), always_ready=True)),
+            "books_cleared": In(1),
+            "vectors": Out(stream.Signature(FeatureVector(profile), always_ready=True)),
+            "scores": Out(stream.Signature(Score(profile), always_ready=True)),
             "tradable": In(profile.symbols), "spoilt": In(profile.symbols),
             "short_restricted": In(profile.symbols), "feed_up": In(1),
             "context_tag": Out(TAG_BITS), "context_busy": In(1), "context": In(MessageContext),
@@ -198,13 +204,17 @@ class OrderSide(wiring.Component):
 
         # From books to the wire, and back from it.
         feed(self.tops, decision.tops)
+        feed(self.sides, decision.sides)
+        feed(decision.vectors, self.vectors)
+        feed(decision.scores, self.scores)
         m.d.comb += [
             elastic.line.data.eq(self.order_rx_data),
             elastic.line.control.eq(self.order_rx_control),
             Value.cast(receiver.word).eq(Value.cast(elastic.word)),
             receiver.now_cycles.eq(self.now_cycles),
             receiver.cfg_max_frame_bytes.eq(self.max_frame_bytes),
-            decision.start_cycles.eq(self.start_cycles),
+            Value.cast(decision.coming).eq(Value.cast(self.coming)),
+            decision.books_cleared.eq(self.books_cleared),
             decision.tradable.eq(self.tradable), decision.spoilt.eq(self.spoilt),
             decision.short_restricted.eq(self.short_restricted),
             decision.feed_up.eq(self.feed_up),

@@ -5,6 +5,7 @@ from amaranth.lib import data, enum
 
 from hdl.profile import Profile
 from hdl.records import TAG_BITS, Side
+from proto.features import FEATURE_BITS, FEATURES
 
 __all__ = [
     "AnswerKind", "FEATURE_BITS", "FEATURE_NAMES", "FeatureVector", "IntentKind", "LEVEL_BITS",
@@ -12,11 +13,8 @@ __all__ = [
     "TimeInForce", "VenueAnswer",
 ]
 
-#: Features in the order of the vector; formulas, scales and saturation in ``hdl/feature``.
-FEATURE_NAMES = ("spread", "mid_move", "imbalance_top1", "order_flow_imbalance")
-
-#: Width of a feature, signed.
-FEATURE_BITS = 16
+#: Features in the order of the vector; formulas, scales and saturation in ``proto/features.py``.
+FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
 
 #: Width of a score, signed.
 SCORE_BITS = 32

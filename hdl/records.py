@@ -4,15 +4,23 @@ from amaranth import *
 from amaranth.lib import data, enum
 
 from hdl.profile import Profile
+from proto.features import DEPTH_LEVELS, HIDDEN_TRADES_MAXIMUM, TIME_SHIFT
 
 __all__ = [
-    "AdminKind", "FeedMessage", "FrameInfo", "LevelUpdate", "MessageContext", "OperationKind",
-    "BookOperation", "AdminMessage", "OperationAhead", "Side", "TAG_BITS", "TopOfBook", "TopLevel",
+    "AdminKind", "EXCHANGE_TIME_BITS", "EventComing", "FeedMessage", "FrameInfo",
+    "HIDDEN_TRADE_BITS", "LevelUpdate", "MessageContext", "OperationKind", "BookOperation",
+    "AdminMessage", "OperationAhead", "Side", "SideDepth", "TAG_BITS", "TopOfBook", "TopLevel",
     "UpdateKind",
 ]
 
 #: Width of the tag that ties an operation to its :class:`MessageContext`.
 TAG_BITS = 5
+
+#: Width of exchange time since midnight in the unit of the features.
+EXCHANGE_TIME_BITS = 48 - TIME_SHIFT
+
+#: Width of the number of trades of hidden orders between two events.
+HIDDEN_TRADE_BITS = HIDDEN_TRADES_MAXIMUM.bit_length()
 
 
 class Side(enum.Enum, shape=1):
@@ -175,6 +183,7 @@ def TopOfBook(profile: Profile) -> data.StructLayout:  # noqa: N802
         "tag": TAG_BITS,
         "bid": TopLevel,
         "ask": TopLevel,
+        "repeated": 1,     # the message has been published before: its side is known again
         "changed": 1,      # price or quantity of either side differs from what was published last
         "exact": 1,        # neither stale nor incomplete, both sides known
         "stale": 1,
@@ -182,4 +191,31 @@ def TopOfBook(profile: Profile) -> data.StructLayout:  # noqa: N802
         "side": Side,      # the side the event touched
         "execution": 1,    # a displayed order traded
         "traded": 32,      # shares that traded
+    })
+
+
+def EventComing(profile: Profile) -> data.StructLayout:  # noqa: N802
+    """Return the layout of what is known of an event in the cycle before its top is published.
+
+    It means nothing if none is.
+    """
+    return data.StructLayout({
+        "symbol_index": profile.symbol_bits,
+        "start_cycles": 48,                     # core cycle of Start of the frame that caused it
+        "time": EXCHANGE_TIME_BITS,             # of the message, 1024 ns
+        "hidden_trades": HIDDEN_TRADE_BITS,     # of the symbol since its event before, saturated
+    })
+
+
+def SideDepth(profile: Profile) -> data.StructLayout:  # noqa: N802
+    """Return the layout of the best levels of one side, best first; zero where there is none."""
+    level = data.StructLayout({"price": 32, "quantity": 32})
+    return data.StructLayout({
+        "symbol_index": profile.symbol_bits,
+        "side": Side,
+        "event": 1,                # an event has ended; else more levels have become known
+        "waits": 1,                # its top is not published yet; it comes again when it is
+        "levels": data.ArrayLayout(level, DEPTH_LEVELS),
+        "valid": DEPTH_LEVELS,     # a thermometer
+        "unknown": 1,              # the side has more levels, which are not known
     })

@@ -16,10 +16,12 @@ from hdl.net.line import LINES
 from hdl.no_orders import NoManagement, NoOrders
 from hdl.order_side import OrderSide, register_members
 from hdl.profile import Profile
+from hdl.telemetry.detail_recorder import DetailRecorder
 from hdl.telemetry.event_merger import EventMerger
 from hdl.telemetry.event_recorder import EventRecorder
 from hdl.telemetry.feed_status import FeedStatus
 from hdl.telemetry.nanosecond_clock import NanosecondClock
+from hdl.telemetry.word_merger import WordMerger
 from proto.events import EVENT_BYTES
 from proto.wire import itch50
 
@@ -67,6 +69,8 @@ _COUNTERS = {
     "book.rebuilds": ("book", "stat_rebuild"),
     "book.refills": ("book", "stat_refill"),
     "book.events_dropped": ("recorder", "stat_dropped"),
+    "details.recorded": ("details", "stat_recorded"),
+    "details.dropped": ("details", "stat_dropped"),
     "net.words_inserted": ("elastic", "stat_inserted"),
     "net.words_deleted": ("elastic", "stat_deleted"),
     "net.elastic_overrun": ("elastic", "stat_overrun"),
@@ -171,6 +175,8 @@ class Top(wiring.Component):
         m.submodules.feed = feed = FeedHandler(profile)
         m.submodules.book = book = Book(profile)
         m.submodules.recorder = recorder = EventRecorder(profile)
+        m.submodules.details = details = DetailRecorder(profile)
+        m.submodules.words = words = WordMerger()
         m.submodules.status = status = FeedStatus(
             profile, buffer_words=1 << len(receiver.occupancy_words))
         m.submodules.csr = csr = CsrBridge(
@@ -182,7 +188,7 @@ class Top(wiring.Component):
         m.submodules.management = management = (
             ManagementSide if self.trading else NoManagement)(profile)
         parts = {"receiver": receiver, "feed": feed, "book": book, "recorder": recorder,
-                 "elastic": elastic}
+                 "details": details, "elastic": elastic}
 
         # Feed port to event records.
         m.d.sync += self.now_cycles.eq(self.now_cycles + 1)
@@ -211,7 +217,9 @@ class Top(wiring.Component):
             self.words_valid.eq(management.feed_words.valid),
             management.feed_words.ready.eq(self.words_ready),
         ]
-        connect(m, feed.words, management.words)
+        connect(m, feed.words, words.first)
+        connect(m, details.words, words.second)
+        connect(m, words.words, management.words)
         connect(m, merger.events, management.records)
         connect(m, orders.events, merger.first)
         connect(m, recorder.events, merger.second)
@@ -237,8 +245,12 @@ class Top(wiring.Component):
             orders.feed_address.eq(csr.feed_local_address),
             orders.tops.valid.eq(book.top_of_book.valid),
             Value.cast(orders.tops.payload).eq(Value.cast(book.top_of_book.payload)),
-            feed.stamp_tag.eq(book.top_of_book.payload.tag),
-            orders.start_cycles.eq(feed.stamp_cycles),
+            feed.stamp_tag.eq(book.next_tag),
+            orders.coming.symbol_index.eq(book.next_symbol),
+            orders.coming.start_cycles.eq(feed.stamp_cycles),
+            orders.coming.time.eq(feed.stamp_time),
+            orders.coming.hidden_trades.eq(feed.stamp_hidden_trades),
+            orders.books_cleared.eq(csr.control_feed_reset),
             orders.tradable.eq(feed.tradable),
             orders.spoilt.eq(book.stale | book.incomplete),
             orders.short_restricted.eq(feed.short_restricted),
@@ -249,6 +261,21 @@ class Top(wiring.Component):
             orders.context.eq(feed.order_context),
             orders.now_cycles.eq(self.now_cycles), orders.now_ns.eq(clock.now_ns),
             orders.max_frame_bytes.eq(csr.control_max_frame_bytes),
+        ]
+
+        # What is recorded of each event besides.
+        for source, sink in ((book.sides, details.sides), (book.sides, orders.sides),
+                             (orders.vectors, details.vectors), (orders.scores, details.scores)):
+            m.d.comb += [sink.valid.eq(source.valid),
+                         Value.cast(sink.p).eq(Value.cast(source.p))]
+        m.d.comb += [
+            details.context.eq(feed.context), details.context_valid.eq(recorder.context_valid),
+            details.now_cycles.eq(self.now_cycles),
+            details.cfg_depth.eq(csr.control_details_depth),
+            details.cfg_vectors.eq(csr.control_details_vectors),
+            book.cfg_one_by_one.eq(csr.control_hold_on_rebuild & (
+                csr.control_details_depth | csr.control_details_vectors)),
+            book.hold.eq(details.busy),
         ]
 
         # What makes a book stale.
@@ -266,7 +293,7 @@ class Top(wiring.Component):
             status.book_ready.eq(book.ready),
             status.book_idle.eq(book.idle),
             status.ring_nearly_full.eq(recorder.nearly_full),
-            status.ring_empty.eq(recorder.empty & feed.records_empty),
+            status.ring_empty.eq(recorder.empty & feed.records_empty & details.empty),
             status.tradable.eq(feed.tradable),
             status.short_restricted.eq(feed.short_restricted),
             status.states.eq(feed.states),
@@ -277,7 +304,7 @@ class Top(wiring.Component):
             self.feed_ready.eq(status.feed_ready),
             self.idle.eq(status.idle & orders.empty),
             self.calm.eq(status.calm & ~orders.risk_state_sweeping),
-            self.events_waiting.eq(merger.events.valid | ~feed.records_empty),
+            self.events_waiting.eq(merger.events.valid | ~feed.records_empty | ~details.empty),
             csr.control_status_memories_cleared.eq(book.ready),
             csr.control_status_upkeep.eq(status.upkeep),
             csr.control_status_feed_idle.eq(status.idle),

@@ -72,6 +72,9 @@ COUNTERS: tuple[Counter, ...] = (
     Counter("book.rebuilds", "Sides of a book rebuilt from the order table."),
     Counter("book.refills", "Level caches refilled from the price levels."),
     Counter("book.events_dropped", "Book events lost as the event ring was full."),
+    Counter("details.recorded", "Records of levels and vectors."),
+    Counter("details.dropped", "Times that one was lost: they came too fast, or the host was too "
+                               "slow."),
     Counter("net.words_inserted", "Words of idles inserted by the elastic buffer of the feed."),
     Counter("net.words_deleted", "Words of idles taken out by it."),
     Counter("net.elastic_overrun", "Frames spoiled as it ran full."),

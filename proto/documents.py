@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable
 from enum import IntEnum, IntFlag
 
-from proto import events, registers
+from proto import events, features, registers
 from proto.dissector import wireshark_dissector
 from proto.wire import ethernet, itch50, moldudp64, ouch50, ouch50_codes, soupbintcp
 from proto.wire.message import Code, Field, Message
 
-__all__ = ["DOCUMENTS", "events_document", "messages_document", "registers_document"]
+__all__ = ["DOCUMENTS", "events_document", "features_document", "messages_document",
+           "registers_document"]
 
 #: Symbols of the map that is printed; only the length of the array depends on it.
 _SYMBOLS = 16
@@ -141,7 +142,65 @@ def events_document() -> str:
         _enumeration("Bits of `state`", events.BookState),
         _enumeration("Bits of `flags` of an order", events.OrderFlag),
         _enumeration("Bits of `flags` of `state`", events.StateFlag),
+        _enumeration("Bits of `flags` of a vector", events.VectorFlag),
         _enumeration("Values of `answer`", events.AnswerCode),
+    ])
+
+
+_FEATURES_TEXT = f"""# Features
+
+What a model sees of each event of a watched symbol's book: {len(features.FEATURES)} integers of
+{features.FEATURE_BITS} bits, saturated. Each message that adds, executes, cancels, deletes or
+replaces an order of the symbol is an event, whether it changes the best prices or not. The hardware
+computes them (`hdl/feature`), and so does numpy, bit for bit (`sim/golden/feature.py`), from the
+messages alone; only the position is our own.
+
+A vector is *usable* when the book is exact and has both sides; no other is traded on. An event
+that is not usable ends what `previous` remembers; the flows, intensities and the volatility go on.
+
+Features as of *this event* are on the path from the feed to the order. The others are of *the event
+before*: what had happened up to the symbol's event before this one, at the exchange time of this
+one. They are multiplied with their weights while the best bid and offer is still being worked on,
+and cost an order no cycle, however fast the events of a symbol follow each other.
+"""
+
+_FEATURES_NOTES = f"""## Notes
+
+- **Microprice.** Between the touches, nearer to the side with less: `x` is 0 when the sizes are
+  within a factor of two, 1 from there to eight, 2 beyond. It takes two compares instead of a
+  division, and is the true microprice to within a sixth of the spread.
+- **Trades of hidden orders** (P) count in the trade intensity and the time since the last trade,
+  with the event that follows them. They are not in the signed flow: their side is always given as
+  a purchase since 2014 (TotalView-ITCH 5.0, section 1.5.1).
+- **Depth.** While fewer than five levels of a side are known though it has more (for some twenty
+  cycles after its best levels were used up, or beyond the window of price levels) the imbalance
+  is 0. What numpy needs to do the same stands in the records of the levels.
+- **Intensities.** They are halved at the multiples of a period, not period by period from their
+  last message: the time since then need not be divided.
+- **A book that is published once more**, after a refill, with the number of an earlier message, is
+  an event without a message: it adds nothing to intensities, trades and times.
+
+A model file carries the SHA-256 of this table, `{features.schema_sha256()[:16]}...`, and
+`tickwire model load` refuses one made for another.
+
+`tickwire feed set --record-vectors` makes each vector, with its score, an event record
+([events](events.md), kind {int(events.EventKind.FEATURE_VECTOR)}), and `--record-depth` the five
+best levels of each side after its events (kinds {int(events.EventKind.BID_DEPTH)} and
+{int(events.EventKind.ASK_DEPTH)}). They are dropped, and counted, when they come faster than they
+can be written: of vectors one in five cycles, of levels one in nine, of both an event in ten.
+`tickwire replay CAPTURE --features FILE --depth FILE` writes them as CSV files, and loses none.
+"""
+
+
+def features_document() -> str:
+    """Return docs/features.md: what a model sees."""
+    return "\n".join([
+        _notice("proto/features.py"), _FEATURES_TEXT,
+        "## Table\n\n" + _table("Feature|Unit|From|To|As of|Definition", (
+            (f"`{feature.name}`", feature.unit, f"{feature.minimum:,}", f"{feature.maximum:,}",
+             feature.as_of.value, feature.formula.replace("*", "\\*"))
+            for feature in features.FEATURES)),
+        _FEATURES_NOTES,
     ])
 
 
@@ -150,5 +209,6 @@ DOCUMENTS: dict[str, Callable[[], str]] = {
     "messages.md": messages_document,
     "registers.md": registers_document,
     "events.md": events_document,
+    "features.md": features_document,
     "tickwire.lua": wireshark_dissector,
 }

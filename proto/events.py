@@ -7,18 +7,23 @@ same table. Field names equal the columns of a recording and the fields of the s
 from enum import IntEnum, IntFlag
 
 from proto.errors import ProtoError
+from proto.features import DEPTH_LEVELS, FEATURES
 from proto.wire.message import Field, Kind, Message, uint
 
 __all__ = [
-    "CONTENT_WORDS", "EVENTS", "EVENT_BYTES", "FEED_MESSAGE", "FEED_MESSAGE_REST", "HEADER",
-    "NO_SYMBOL", "ORDER_REFUSED", "ORDER_SENT", "SCHEMA_VERSION", "STATE", "TOP_OF_BOOK",
-    "VENUE_ANSWER", "AnswerCode", "BookState", "EventKind", "OrderFlag", "Sequence", "StateFlag",
-    "numpy_dtype", "struct_format",
+    "ASK_DEPTH", "BID_DEPTH", "CONTENT_WORDS", "EVENTS", "EVENT_BYTES", "FEATURE_VECTOR",
+    "FEED_MESSAGE", "FEED_MESSAGE_REST", "HEADER", "NO_SYMBOL", "ORDER_REFUSED", "ORDER_SENT",
+    "SCHEMA_VERSION", "STATE", "TOP_OF_BOOK", "UNKNOWN_PRICE", "VENUE_ANSWER", "AnswerCode",
+    "BookState", "EventKind", "OrderFlag", "Sequence", "StateFlag", "VectorFlag", "numpy_dtype",
+    "struct_format",
 ]
 
 #: Bytes of every record, and version of this module's layouts, in every record.
 EVENT_BYTES = 64
 SCHEMA_VERSION = 1
+
+#: Price of a level that exists and is not known, in a record of a side's levels.
+UNKNOWN_PRICE = 0xFFFFFFFF
 
 #: ``symbol_index`` of a record that concerns no symbol, or several.
 NO_SYMBOL = 0xFFFF
@@ -27,8 +32,8 @@ NO_SYMBOL = 0xFFFF
 class EventKind(IntEnum):
     """Kind of a record; a reader skips those it does not know.
 
-    Kinds 1, 6 and 7 are of class 2: records are dropped when the host is too slow. The others are
-    of class 1: trading stops before one is lost. ``sequence`` tells which of them are counted
+    Kinds 1 and 6 to 10 are of class 2: records are dropped when the host is too slow. The others
+    are of class 1: trading stops before one is lost. ``sequence`` tells which of them are counted
     together by ``event_sequence``.
     """
 
@@ -39,6 +44,9 @@ class EventKind(IntEnum):
     STATE = 5
     FEED_MESSAGE = 6
     FEED_MESSAGE_REST = 7
+    BID_DEPTH = 8
+    ASK_DEPTH = 9
+    FEATURE_VECTOR = 10
 
     @property
     def sequence(self) -> "Sequence":
@@ -48,6 +56,8 @@ class EventKind(IntEnum):
                 return Sequence.BOOKS
             case EventKind.FEED_MESSAGE | EventKind.FEED_MESSAGE_REST:
                 return Sequence.MESSAGES
+            case EventKind.BID_DEPTH | EventKind.ASK_DEPTH | EventKind.FEATURE_VECTOR:
+                return Sequence.DETAILS
             case _:
                 return Sequence.ORDERS
 
@@ -61,6 +71,7 @@ class Sequence(IntEnum):
     ORDERS = 1
     BOOKS = 2
     MESSAGES = 3
+    DETAILS = 4
 
 
 class BookState(IntFlag):
@@ -95,6 +106,13 @@ class StateFlag(IntFlag):
     MODEL_LOADED = 1 << 4
 
 
+class VectorFlag(IntFlag):
+    """What may be done with a vector, in a :data:`FEATURE_VECTOR` record."""
+
+    USABLE = 1 << 0    #: the book is exact and has both sides
+    SCORED = 1 << 1    #: and a model was loaded: the score may make an order
+
+
 class AnswerCode(IntEnum):
     """What the venue said, in a :data:`VENUE_ANSWER` record."""
 
@@ -111,7 +129,8 @@ _HEADER_FIELDS: tuple[Field, ...] = (
     uint("schema_version", 1), uint("kind", 1, description="see EventKind"),
     uint("symbol_index", 2, description="0xFFFF = none"),
     uint("event_sequence", 4, description="one more a record of those counted together (orders and "
-                                           "state, books, feed messages); a step shows records "
+                                           "state, books, feed messages, "
+                                           "levels and vectors); a step shows records "
                                            "dropped"),
     uint("cycle", 8, unit="core cycles", description="when the record was made"),
 )
@@ -240,12 +259,45 @@ FEED_MESSAGE_REST = Message(
         *_content(CONTENT_WORDS, 8 * CONTENT_WORDS),
     ))
 
+
+def _levels(name: str, kind: EventKind) -> Message:
+    return Message(
+        name, size=EVENT_BYTES, byteorder="little", source=f"event record, kind {int(kind)}",
+        fields=(
+            *_HEADER_FIELDS,
+            uint("feed_sequence", 8, description="sequence number of the message that caused it"),
+            *(field for n in range(DEPTH_LEVELS) for field in (
+                uint(f"price_{n}", 4, unit="1e-4 USD",
+                     description="0 = no such level; 0xFFFFFFFF = there is one, not known"),
+                uint(f"quantity_{n}", 4, unit="shares"))),
+        ))
+
+
+#: The five best levels of a side after an event that concerned it, best first; again for the same
+#: event when more of them have become known.
+BID_DEPTH = _levels("bid_depth", EventKind.BID_DEPTH)
+ASK_DEPTH = _levels("ask_depth", EventKind.ASK_DEPTH)
+
+#: The features of an event as the model saw them, and its score; see ``proto/features.py``.
+FEATURE_VECTOR = Message(
+    "feature_vector", size=EVENT_BYTES, byteorder="little", source="event record, kind 10", fields=(
+        *_HEADER_FIELDS,
+        uint("feed_sequence", 8, description="sequence number of the message that caused it"),
+        uint("ts_ns", 8, unit="ns since midnight", description="the message's timestamp"),
+        *(uint(feature.name, 2, unit=feature.unit, description="two's complement")
+          for feature in FEATURES),
+        uint("score", 4, description="two's complement, in the unit of the model"),
+        uint("epoch", 2, description="of the model"),
+        uint("flags", 1, description="see VectorFlag"), uint("reserved", 1),
+    ))
+
 #: The layout of every kind of record.
 EVENTS: dict[EventKind, Message] = {
     EventKind.TOP_OF_BOOK: TOP_OF_BOOK, EventKind.ORDER_SENT: ORDER_SENT,
     EventKind.ORDER_REFUSED: ORDER_REFUSED, EventKind.VENUE_ANSWER: VENUE_ANSWER,
     EventKind.STATE: STATE, EventKind.FEED_MESSAGE: FEED_MESSAGE,
-    EventKind.FEED_MESSAGE_REST: FEED_MESSAGE_REST,
+    EventKind.FEED_MESSAGE_REST: FEED_MESSAGE_REST, EventKind.BID_DEPTH: BID_DEPTH,
+    EventKind.ASK_DEPTH: ASK_DEPTH, EventKind.FEATURE_VECTOR: FEATURE_VECTOR,
 }
 
 _STRUCT_CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}

@@ -93,6 +93,11 @@ _CONTROL = Block(name="control", base=0x0100, description="Modes and state of th
                             "accepted.",
            upkeep="An operation, a rebuild or a refill of a book is under way.",
            feed_idle="No frame, message or operation is in the feed path."),
+    _flags("details", _RW, "What is recorded of each event besides its best bid and offer. With "
+                           "hold_on_rebuild an operation then waits until that of its predecessor "
+                           "is recorded, and levels known if a search can find them.",
+           depth="The five best levels of the side that it concerned.",
+           vectors="The features that the model saw, and its score."),
 ))
 
 def _record() -> Register:

@@ -33,6 +33,8 @@ __all__ = ["Appliance", "SymbolSettings", "TOP_OF_BOOK_DTYPE"]
 #: A top-of-book record as NumPy reads it.
 TOP_OF_BOOK_DTYPE = np.dtype(numpy_dtype(TOP_OF_BOOK))
 
+_DETAILS = (EventKind.BID_DEPTH, EventKind.ASK_DEPTH, EventKind.FEATURE_VECTOR)
+
 _CLEAR_CYCLES = 2_000_000
 _SYMBOL_CHARACTERS = 8
 _COUNTER_CYCLES = 600  # two sweeps over all of them, and what is before
@@ -89,6 +91,7 @@ class Appliance:
         self.simulation = make(library)
         self._order_records: list[bytes] = []
         self._messages: list[RecordedMessage] = []
+        self._details: list[bytes] = []
         self._reader = FeedMessageReader()
         smallest = register_map(symbols=1)
         magic = self.simulation.csr_read(smallest["identity.magic"].address)
@@ -252,8 +255,8 @@ class Appliance:
     def events(self) -> npt.NDArray[Any]:
         """Return and forget the top-of-book records since the last call.
 
-        Records of other kinds that come between are kept for :meth:`order_events` and
-        :meth:`messages`.
+        Records of other kinds that come between are kept for :meth:`order_events`,
+        :meth:`messages` and :meth:`details`.
 
         Raises
         ------
@@ -274,6 +277,8 @@ class Appliance:
                 message = self._reader.take(kind, record)
                 if message is not None:
                     self._messages.append(message)
+            elif kind in _DETAILS:
+                self._details.append(record)
             else:
                 self._order_records.append(record)
         return records[tops]
@@ -293,6 +298,17 @@ class Appliance:
         """
         self.events()
         found, self._messages = self._messages, []
+        return found
+
+    def record_details(self, *, depth: bool = False, vectors: bool = False) -> None:
+        """Set whether the levels after each event are recorded, and its features and score."""
+        register = self.map["control.details"].register
+        self.write("control.details", (register.field("depth").mask if depth else 0)
+                   | (register.field("vectors").mask if vectors else 0))
+
+    def details(self) -> list[bytes]:
+        """Return and forget the records of levels and vectors that :meth:`events` has found."""
+        found, self._details = self._details, []
         return found
 
     def order_events(self) -> list[tuple[EventKind, dict[str, Any]]]:

@@ -1,9 +1,11 @@
 """Settings of the order side of a simulated appliance, as software writes them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from proto.features import FEATURES
 from sim.appliance import Appliance
+from sim.errors import SimulationError
 
 __all__ = ["LimitSettings", "SessionSettings", "StrategySettings", "arm", "configure_risk",
            "configure_session", "load_linear_model"]
@@ -72,13 +74,16 @@ def configure_session(appliance: Appliance, settings: SessionSettings) -> None:
     appliance.write_text("session.password", settings.password)
 
 
-def load_linear_model(appliance: Appliance, weights: Sequence[int], bias: int, *,
+def load_linear_model(appliance: Appliance, weights: Mapping[str, int], bias: int, *,
                       epoch: int) -> None:
-    """Write the idle bank and swap it in."""
+    """Write the idle bank, given weights by feature, and swap it in."""
+    words = [weights.get(feature.name, 0) for feature in FEATURES]
+    if unknown := weights.keys() - {feature.name for feature in FEATURES}:
+        raise SimulationError(f"there is no feature {', '.join(sorted(unknown))}")
     active = appliance.read("model.state", "active_bank")
     loaded = appliance.read("model.state", "loaded")
     bank = 1 - active if loaded else 0
-    for address, word in enumerate((*weights, bias)):
+    for address, word in enumerate((*words, bias)):
         appliance.write("model.bank", bank)
         appliance.write("model.address", address)
         appliance.write("model.data", word & 0xFFFFFFFF)

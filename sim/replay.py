@@ -20,6 +20,7 @@ from sim.captures import Capture
 from sim.errors import SimulationError
 from sim.pacing import PacedSender
 from sim.prescan import Looked, Prescan, SymbolInfo, prescan
+from sim.replay_details import DetailFiles
 from sim.replay_input import ReplayInput, Send
 from sim.replay_rows import COLUMNS
 from sim.replay_summary import RowList, Rows, RowSink, Summary, Waves
@@ -28,6 +29,7 @@ __all__ = ["COLUMNS", "Replay", "ReplayError", "RowSink", "Summary", "Waves"]
 
 #: Counters that must stay zero, or rows could be missing.
 _LOSSES = ("net.frames_dropped_buffer_full", "book.events_dropped", "book.table_overflow",
+           "details.dropped",
            "net.frames_bad_fcs", "mold.malformed")
 
 _BATCH_FRAMES = 256
@@ -72,6 +74,9 @@ class Replay:
         Library of another Verilog than that of `profile`.
     waves : Waves, optional
         Write a waveform of some cycles of the first pass; the replay is some 30 times slower.
+    details : DetailFiles, optional
+        Record levels, or features, as well; messages then wait for each other, and the order side
+        is simulated with features.
     looked : callable, optional
         Told now and then how far the look through the capture is.
 
@@ -88,8 +93,9 @@ class Replay:
                  lenient: bool = False, packed: bool = True, speed: Fraction | None = None,
                  from_ns: int | None = None, until_ns: int | None = None,
                  library: Path | None = None, waves: Waves | None = None,
-                 looked: Looked | None = None) -> None:
+                 details: DetailFiles | None = None, looked: Looked | None = None) -> None:
         self.waves = waves
+        self.details = details or DetailFiles()
         self.capture = Capture(path)
         self.profile = profile
         self.lenient = lenient
@@ -101,6 +107,9 @@ class Replay:
         if lenient and (speed is not None or line_b is not None):
             raise ReplayError("a lenient replay sends frame by frame: it has no speed and no line "
                               "B")
+        if any(self.details.setting.values()) and (speed is not None or from_ns is not None):
+            raise ReplayError("levels and features are those of the whole replay, nothing lost: "
+                              "they go without a speed and without a time to begin")
         self.found: Prescan = prescan(self.capture, until_ns=until_ns, looked=looked)
         if self.capture.kind == "pcap" and self.found.address is None:
             raise ReplayError(f"{path}: no MoldUDP64 packet in {self.found.records:,} frames")
@@ -196,7 +205,8 @@ class Replay:
             waves = self.waves if number == 1 else None
             # No order leaves in a replay: simulate the same core without the side that sends them.
             with Appliance(self.profile, library=self.library, traced=waves is not None,
-                           trading=waves is not None) as appliance:
+                           trading=waves is not None or self.details.setting["vectors"]
+                           ) as appliance:
                 begin = begin or time.monotonic()    # the simulation is there, and maybe built
                 if waves is not None:
                     appliance.simulation.trace(waves.path, waves.start, waves.end)
@@ -213,6 +223,7 @@ class Replay:
                     taken.write(key, wanted)
                     if progress is not None:
                         progress(sent, total, time.monotonic() - begin)
+                self.details.take(appliance.details(), [info.locate for info in watched])
                 self._count(appliance, summary)
             if summary.interrupted_at is None:
                 taken.end(number)
@@ -258,6 +269,7 @@ class Replay:
         appliance.configure_feed(self.input.address, next_sequence=self.found.first_sequence,
                                  strict=not self.lenient)
         self._let_wait(appliance, True)
+        appliance.record_details(**self.details.setting)
         summary.sliced_frames = 0
         sends = self.input.frames()
         size = 1 if self.lenient and self.capture.kind == "pcap" else _BATCH_FRAMES

@@ -13,6 +13,7 @@ from typing import Any
 from hdl.profile import PROFILES
 from sim.progress import Progress
 from sim.replay import Replay
+from sim.replay_details import DetailFiles
 from sim.replay_report import note_lines, summary_lines, tick_lines
 from sim.replay_rows import RowFile
 from sim.replay_summary import Waves
@@ -93,6 +94,10 @@ def add_replay(commands: Any) -> None:
                         help="line B of the same feed, merged by time of capture; may be the same "
                              "file")
     parser.add_argument("--bbo", type=Path, metavar="CSV", help="write the rows to this file")
+    parser.add_argument("--depth", type=Path, metavar="CSV",
+                        help="write the five best levels of a side after each message to this file")
+    parser.add_argument("--features", type=Path, metavar="CSV",
+                        help="write the features after each message to this file")
     parser.add_argument("--state", action="store_true",
                         help="give the rows a column with the state of the book")
     parser.add_argument("--resume", action="store_true",
@@ -179,6 +184,8 @@ def run_replay(options: argparse.Namespace, show: Callable[[str], None],
     if options.resume and (options.bbo is None or options.lenient):
         # Lenient captures repeat sequence numbers, by which a replay goes on.
         raise argparse.ArgumentTypeError("--resume needs --bbo and goes without --lenient")
+    if options.resume and (options.depth or options.features):
+        raise argparse.ArgumentTypeError("--resume goes without --depth and --features")
     if options.from_ns is not None and (options.until_ns or _DAY_NS) <= options.from_ns:
         raise argparse.ArgumentTypeError("--from must be before --to")
     with _signals() as signals:
@@ -200,11 +207,13 @@ def _run(options: argparse.Namespace, signals: _Signals, show: Callable[[str], N
             raise _InterruptedError
         looking.looked(records, fraction)
 
+    details = DetailFiles(options.depth, options.features)
     replay = Replay(
         options.capture, line_b=options.line_b, profile=options.profile,
         symbols=tuple(filter(None, options.symbols.split(","))) if options.symbols else None,
         ticks=dict(options.tick), lenient=options.lenient, packed=not options.single,
         speed=options.speed, from_ns=options.from_ns, until_ns=options.until_ns,
+        details=details,
         waves=Waves(options.waves, *options.cycles) if options.waves is not None else None,
         looked=looked)
     looking.end()
@@ -219,6 +228,7 @@ def _run(options: argparse.Namespace, signals: _Signals, show: Callable[[str], N
             _, summary = replay.run(progress, sink=file, go_on=signals.go_on)
             if summary.interrupted_at is None:
                 file.finish()
+    details.finish()
     progress.end()
     lines = [json.dumps(summary.as_dict(), sort_keys=True)] if options.output == "json" else (
         summary_lines(summary))

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from math import log2
 from pathlib import Path
 
+from proto.features import FEATURES
+
 __all__ = ["GROUPS", "SCOPE", "Mark", "Signal", "fst_time", "write_view"]
 
 #: Where the core is in a waveform: the library's top, the design in it, the core in that.
@@ -92,8 +94,8 @@ GROUPS: dict[str, tuple[Signal, ...]] = {
         "payload.bid.price:32 d", "payload.bid.quantity:32 d", "payload.ask.price:32 d",
         "payload.ask.quantity:32 d"),
     "features": _signals(
-        f"{_DECISION}features.vectors__", "valid", "payload.usable", "payload.features.[0]:16 s",
-        "payload.features.[1]:16 s", "payload.features.[2]:16 s", "payload.features.[3]:16 s"),
+        f"{_DECISION}features.vectors__", "valid", "payload.usable",
+        *(f"payload.features.[{number}]:16 s" for number in range(len(FEATURES)))),
     "score": _signals(
         f"{_DECISION}engine.scores__", "valid", "payload.usable", "payload.epoch:16 d",
         "payload.score:32 s"),

@@ -152,7 +152,8 @@ async def set_strategy(appliance: Appliance, stock: str, make: Callable[[Strateg
 async def feed(appliance: Appliance) -> FeedSettings:
     """Return the settings of the market data stream."""
     return FeedSettings.from_registers(await appliance.device.read_block("feed"),
-                                       await appliance.device.read("control.fcs_mode"))
+                                       await appliance.device.read("control.fcs_mode"),
+                                       await appliance.device.read("control.details"))
 
 
 async def update_feed(appliance: Appliance, make: Callable[[FeedSettings], FeedSettings],

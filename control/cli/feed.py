@@ -45,6 +45,12 @@ def feed_set(
     record_all_symbols: Annotated[bool | None, typer.Option(
         "--record-all-symbols/--record-watched-symbols",
         help="Record also messages of symbols that are not watched.")] = None,
+    record_depth: Annotated[bool | None, typer.Option(
+        "--record-depth/--no-record-depth",
+        help="Record the five best levels after each event of a book.")] = None,
+    record_vectors: Annotated[bool | None, typer.Option(
+        "--record-vectors/--no-record-vectors",
+        help="Record features and score of each event of a book.")] = None,
 ) -> None:
     """Change settings of the stream."""
     how.update(feed_service_pb2_grpc.FeedServiceStub, "UpdateFeed",
@@ -52,6 +58,7 @@ def feed_set(
                    "enable": enable, "group_ip": group, "udp_port": port, "session": session,
                    "next_sequence": next_sequence, "cut_through": cut_through,
                    "timeout_ns": timeout_ns, "record_all_symbols": record_all_symbols,
+                   "record_depth": record_depth, "record_vectors": record_vectors,
                    "recorded_messages": [] if record == ["none"] else record or None})
 
 

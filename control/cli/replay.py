@@ -24,6 +24,7 @@ Ctrl-C ends it with every row written that there is; `--resume` goes on from the
 More examples:
   tickwire replay a.pcap --line-b b.pcap --symbols AAPL,MSFT
   tickwire replay day.pcapng --from 09:30 --to 09:31:30.5 --bbo open.csv
+  tickwire replay capture.itch.xz --depth levels.csv --features features.csv
   tickwire replay day.pcapng --speed 1 --to 09:30:05 --bbo live.csv --state
 """
 
@@ -33,6 +34,10 @@ def replay(
         help=".itch, .pcap or .pcapng, plain or .gz, .xz, .zst.")],
     bbo: Annotated[Path | None, typer.Option(
         help="Write a row for each change of a best bid or offer to this CSV file.")] = None,
+    depth: Annotated[Path | None, typer.Option(
+        help="Write the five best levels of a side after each message to this CSV file.")] = None,
+    features: Annotated[Path | None, typer.Option(
+        help="Write what a model sees after each message to this CSV file.")] = None,
     line_b: Annotated[Path | None, typer.Option(
         metavar="CAPTURE", help="Line B of the same feed, merged by time of capture; may be the "
                                 "same file.")] = None,
@@ -66,7 +71,8 @@ def replay(
     """Run the replay of the simulation as a process of its own."""
     command = [sys.executable, "-m", "sim", "replay", str(capture), "--profile", profile,
                "--output", output.value]
-    for option, value in (("--bbo", bbo), ("--line-b", line_b), ("--symbols", symbols),
+    for option, value in (("--bbo", bbo), ("--depth", depth), ("--features", features),
+                          ("--line-b", line_b), ("--symbols", symbols),
                           ("--from", begin), ("--to", end), ("--speed", speed)):
         if value is not None:
             command += [option, str(value)]

@@ -44,12 +44,7 @@ def report(
     """Analyse a recording."""
     environment = environment_of(context)
     recording = open_recording(folder)
-    try:
-        signals = recorded_signals(recording)
-    except ControlError as error:
-        environment.say(f"scores between orders are left out: {error.message}")
-        signals = {}
-    run = analyse(recording, signals)
+    run = analyse(recording, recorded_signals(recording))
     if page is not None:
         text = render_page(run, title=title or f"Tickwire: {folder}", report=_demo(folder))
         try:

@@ -40,6 +40,8 @@ class Feed(Value, message=feed_service_pb2.Feed):
     timeout_ns: int
     recorded_messages: tuple[str, ...]
     record_all_symbols: bool
+    record_depth: bool
+    record_vectors: bool
 
 
 @dataclass(frozen=True, kw_only=True)

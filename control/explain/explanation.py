@@ -108,16 +108,18 @@ def signal_of(run: Run, message: FeedMessage | None, symbol_index: int, cycle: i
     model = settings.model(len(FEATURES))
     strategy = settings.strategy(symbol_index)
     rows: list[dict[str, Any]] = []
-    if vector is not None:
+    if vector is not None and vector.usable:
         weights = model[0] if model is not None else (0,) * len(FEATURES)
         rows = [{"name": feature.name, "value": value, "unit": feature.unit, "weight": weight,
-                 "product": weight * value, "formula": feature.formula}
+                 "product": weight * value, "formula": feature.formula,
+                 "as_of": feature.as_of.value}
                 for feature, value, weight in zip(FEATURES, vector.features, weights, strict=True)]
     file = run.model
     known = file is not None and model is not None and (
         (file.weights, file.bias) == (model[0], model[1]))
     return {
-        "known": message is not None, "features": rows, "bias": None if model is None else model[1],
+        "known": message is not None, "recorded": vector is not None, "features": rows,
+        "bias": None if model is None else model[1],
         "score": score, "recorded_score": recorded,
         "score_equal": None if recorded is None or score is None else score == recorded,
         "epoch": settings.epoch,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from control.broker import DecodedEvent
 from control.errors import ControlError, Reason
-from control.explain.features import Vector, vector_at
+from control.explain.features import Vector, Vectors
 from control.explain.history import History, LineFrame, load_history
 from control.explain.market import FeedMessage, Market
 from control.explain.settings import SettingsInForce, settings_at
@@ -51,6 +51,11 @@ class Run:
     def market(self) -> Market:
         """Its market data."""
         return Market(self.history.feed, self.history.records)
+
+    @cached_property
+    def vectors(self) -> Vectors:
+        """What the model saw."""
+        return Vectors(self.history.records)
 
     def settings(self, cycle: int) -> SettingsInForce:
         """Return the settings in force in a cycle."""
@@ -202,10 +207,13 @@ class Run:
         return tops[-1].fields["feed_sequence"] if tops else 0
 
     def score(self, symbol_index: int, message: FeedMessage) -> tuple[Vector | None, int | None]:
-        """Return the vector of a symbol after a message, and its score; None without one."""
-        vector = vector_at(self.market, symbol_index, message.sequence)
+        """Return the vector of a symbol after a message, and its score; None without one.
+
+        The score is computed again, with the weights in force, from what was recorded.
+        """
+        vector = self.vectors.at(symbol_index, message.sequence)
         model = self.settings(message.last_cycle).model(len(FEATURES))
-        if vector is None or model is None:
+        if vector is None or not vector.usable or model is None:
             return vector, None
         weights, bias = model
         total = bias + sum(weight * value for weight, value in

@@ -63,6 +63,8 @@ def _reasons(run: Run, message: FeedMessage, symbol_index: int) -> list[str]:
     strategy = settings.strategy(symbol_index)
     vector, score = run.score(symbol_index, message)
     if vector is None:
+        return ["its features were not recorded: `tickwire feed set --record-vectors` does it"]
+    if not vector.usable:
         return ["the book was not exact, or had one side only: no score is used"]
     if score is None:
         return ["no model was loaded"]

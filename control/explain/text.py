@@ -169,8 +169,10 @@ def _signal(found: Row) -> list[str]:
         lines.append(f"{'score, recomputed here':44}{signal['score'] or 0:16,}"
                      f"{ticks(signal['score'])}" if signal["score"] is not None
                      else "no model was loaded")
+    elif signal["known"] and signal["recorded"]:
+        lines.append("nothing to score: the book was not exact or had one side only")
     elif signal["known"]:
-        lines.append("no vector: the book was not exact or had one side only")
+        lines.append("features were not recorded: `tickwire feed set --record-vectors` does it")
     if signal["recorded_score"] is not None:
         equal = {True: "  equal", False: "  DIFFERENT: what is recomputed is not what was scored",
                  None: ""}[signal["score_equal"]]
@@ -187,8 +189,8 @@ def _signal(found: Row) -> list[str]:
     name = f"model {signal['model']}, " if signal["model"] else ""
     if not signal["known"]:
         return _section(f"Score (epoch {signal['epoch']}); features need a recorded run", lines)
-    return _section(f"Features and score ({name}epoch {signal['epoch']}), recomputed from the "
-                    f"records by the bit-exact twin", lines)
+    return _section(f"Features as the model saw them, and its score ({name}epoch "
+                    f"{signal['epoch']})", lines)
 
 
 def _offset(offset_e4: int) -> str:

@@ -27,7 +27,9 @@ from proto.events import (
     EventKind,
     OrderFlag,
     StateFlag,
+    VectorFlag,
 )
+from proto.features import FEATURES
 from proto.wire.message import Field, Kind, Message
 
 __all__ = ["KIND_NAMES", "RECORD", "SIGNED", "SYMBOL", "UNKNOWN", "arrow_schema", "record_batch"]
@@ -43,12 +45,14 @@ SYMBOL, RECORD = "symbol", "record"
 SIGNED = frozenset({
     (EventKind.ORDER_SENT, "score"), (EventKind.ORDER_REFUSED, "score"),
     (EventKind.ORDER_REFUSED, "worst_position"), (EventKind.STATE, "cash"),
+    (EventKind.FEATURE_VECTOR, "score"),
+    *((EventKind.FEATURE_VECTOR, feature.name) for feature in FEATURES),
 })
 
 _VALUES: dict[tuple[EventKind, str], type[IntEnum] | type[IntFlag]] = {
     (EventKind.TOP_OF_BOOK, "state"): BookState, (EventKind.ORDER_SENT, "flags"): OrderFlag,
     (EventKind.ORDER_REFUSED, "flags"): OrderFlag, (EventKind.VENUE_ANSWER, "answer"): AnswerCode,
-    (EventKind.STATE, "flags"): StateFlag,
+    (EventKind.STATE, "flags"): StateFlag, (EventKind.FEATURE_VECTOR, "flags"): VectorFlag,
 }
 _NATIVE_BYTES = (1, 2, 4, 8)
 _SYMBOL_TYPE = pa.dictionary(pa.int32(), pa.string())

@@ -23,7 +23,8 @@ def _decode(message: pb.Feed) -> FeedSettings:
         session=message.session, next_sequence=message.next_sequence,
         cut_through=message.cut_through, timeout_ns=message.timeout_ns,
         recorded_messages=tuple(message.recorded_messages),
-        record_all_symbols=message.record_all_symbols)
+        record_all_symbols=message.record_all_symbols, record_depth=message.record_depth,
+        record_vectors=message.record_vectors)
 
 
 class FeedServicer(pb_grpc.FeedServiceServicer):

@@ -9,7 +9,7 @@ from hdl.book.price_levels import PriceLevels
 from hdl.book.tick import TickConfig
 from hdl.book.top_cache import TopCache
 from hdl.profile import Profile
-from hdl.records import BookOperation, OperationAhead, TopOfBook
+from hdl.records import TAG_BITS, BookOperation, OperationAhead, SideDepth, TopOfBook
 
 __all__ = ["Book"]
 
@@ -30,8 +30,14 @@ class Book(wiring.Component):
     ahead : ``In(OperationAhead)``
         Announces each operation in the cycle before it is offered.
     top_of_book : ``Out(stream.Signature(TopOfBook, always_ready=True))``
+    sides : ``Out(stream.Signature(SideDepth, always_ready=True))``
+    next_symbol, next_tag : ``Out``
+        See :class:`TopCache`.
     cfg_hold : ``In(1)``
         Wait for moving windows: a replay then loses no row to them.
+    cfg_one_by_one, hold : ``In(1)``
+        No operation is taken before its predecessors' levels are published, known if a search
+        finds them; nor while `hold` is high, which may rise 2 cycles after `sides.valid`.
     cfg_seeds : ``In``
         Keys of the order table's hashes; taken over while it is empty.
     tick_write, tick_symbol, tick : ``In``
@@ -60,7 +66,9 @@ class Book(wiring.Component):
             "operations": In(stream.Signature(BookOperation(profile))),
             "ahead": In(OperationAhead(profile)),
             "top_of_book": Out(stream.Signature(TopOfBook(profile), always_ready=True)),
-            "cfg_hold": In(1),
+            "sides": Out(stream.Signature(SideDepth(profile), always_ready=True)),
+            "next_symbol": Out(profile.symbol_bits), "next_tag": Out(TAG_BITS),
+            "cfg_hold": In(1), "cfg_one_by_one": In(1), "hold": In(1),
             "cfg_seeds": self.table.signature.members["cfg_seeds"],
             "tick_write": In(1), "tick_symbol": In(profile.symbol_bits), "tick": In(TickConfig),
             "stale_symbols": In(symbols), "incomplete_symbols": In(symbols),
@@ -83,6 +91,8 @@ class Book(wiring.Component):
         connect(m, cache.level_operations, levels.operations)
         connect(m, levels.found, cache.found)
         connect(m, cache.top_of_book, flipped(self.top_of_book))
+        connect(m, cache.sides, flipped(self.sides))
+        m.d.comb += [self.next_symbol.eq(cache.next_symbol), self.next_tag.eq(cache.next_tag)]
 
         # Under `cfg_hold` no operation follows one that may use up the cached levels of a side: so
         # many may be under way as each side has levels, or one.
@@ -96,8 +106,11 @@ class Book(wiring.Component):
         # A register, as it stands before everything that an operation passes at once. It is a cycle
         # late, in which the table takes no second operation.
         admit = Signal()
-        m.d.sync += admit.eq(~self.cfg_hold | (cache.steady & Mux(
+        apart = Signal()        # nothing is under way, and nothing can be found out any more
+        m.d.comb += apart.eq((under_way == 0) & ~settled.any() & ~cache.searching & ~self.hold)
+        m.d.sync += admit.eq((~self.cfg_hold | (cache.steady & Mux(
             cache.any_low, under_way == 0, under_way < cache.low_levels)))
+            & (~self.cfg_one_by_one | (apart & ~taken)))
         # While an operation waits here, what is near is the one behind it.
         m.d.comb += [Value.cast(table.ahead).eq(Value.cast(self.ahead)),
                      table.ahead.near.eq(self.ahead.near & (admit | ~self.operations.valid))]

@@ -24,6 +24,8 @@ class TopPublisher(wiring.Component):
         The side, its best level (all zero if it has none) and whether that is known.
     tag, execution, traded : ``In``
         Of the event.
+    repeated : ``In(1)``
+        The event has been published before.
     other_known : ``In(1)``
         The best level of the other side is known.
     stale, incomplete : ``In(1)``
@@ -38,7 +40,7 @@ class TopPublisher(wiring.Component):
         rows = row_bits(profile)
         super().__init__({
             "publish": In(1), "row": In(rows), "top": In(TopLevel), "known": In(1),
-            "tag": In(TAG_BITS), "execution": In(1), "traded": In(32),
+            "tag": In(TAG_BITS), "execution": In(1), "traded": In(32), "repeated": In(1),
             "other_known": In(1), "stale": In(1), "incomplete": In(1),
             "clear": In(1), "clear_row": In(rows),
             "top_of_book": Out(stream.Signature(TopOfBook(profile), always_ready=True)),
@@ -83,7 +85,7 @@ class TopPublisher(wiring.Component):
             out.stale.eq(self.stale | ~self.known | ~self.other_known),
             out.incomplete.eq(self.incomplete),
             out.exact.eq(~self.stale & self.known & self.other_known & ~self.incomplete),
-            out.execution.eq(self.execution),
+            out.execution.eq(self.execution), out.repeated.eq(self.repeated),
             out.traded.eq(self.traded),
         ]
         m.d.comb += out.changed.eq(

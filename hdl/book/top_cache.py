@@ -5,13 +5,14 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hdl.book.cache_update import CacheAction, CacheUpdate
+from hdl.book.depth import DepthPublisher
 from hdl.book.layouts import CacheRow, FoundLevel, LevelOp, LevelOpKind, UpdateComing, row_bits
 from hdl.book.publisher import TopPublisher
 from hdl.book.replace_top import ReplaceTop
 from hdl.book.tick import KEY_BITS
 from hdl.book.upkeep import RebuildControl, RefillControl
 from hdl.profile import Profile
-from hdl.records import TAG_BITS, LevelUpdate, Side, TopOfBook, UpdateKind
+from hdl.records import TAG_BITS, LevelUpdate, Side, SideDepth, TopOfBook, UpdateKind
 
 __all__ = ["TopCache"]
 
@@ -57,6 +58,11 @@ class TopCache(wiring.Component):
     walk : ``Out(stream.Signature({symbol_index, side}))``
         Asks the order table for all orders of a side.
     top_of_book : ``Out(stream.Signature(TopOfBook, always_ready=True))``
+    sides : ``Out(stream.Signature(SideDepth, always_ready=True))``
+        The best levels of the side of each message, when its last update has been applied; again
+        when more of them have become known.
+    next_symbol, next_tag : ``Out``
+        Symbol and tag of what `top_of_book` shows in the next cycle, if it shows something.
     outside, outside_row, outside_key, walk_ended, failed, failed_row, levels_clearing : ``In``
         From the price-level memory, see there.
     stale_symbols, incomplete_symbols : ``In(symbols)``
@@ -70,6 +76,8 @@ class TopCache(wiring.Component):
     steady : ``Out(1)``, any_low : ``Out(1)``
         As `idle`, whatever is under way; some side has fewer than `low_levels` levels cached, and
         others. Both 2 cycles after `settled`.
+    searching : ``Out(1)``
+        More levels of some side can be found. 4 cycles after `settled`.
     stale, incomplete : ``Out(symbols)``
     stat_rebuild, stat_refill : ``Out(1)``
     """
@@ -90,6 +98,8 @@ class TopCache(wiring.Component):
             "walk": Out(stream.Signature(data.StructLayout({
                 "symbol_index": profile.symbol_bits, "side": Side}))),
             "top_of_book": Out(stream.Signature(TopOfBook(profile), always_ready=True)),
+            "sides": Out(stream.Signature(SideDepth(profile), always_ready=True)),
+            "next_symbol": Out(profile.symbol_bits), "next_tag": Out(TAG_BITS),
             "outside": In(1), "outside_row": In(rows), "outside_key": In(KEY_BITS),
             "walk_ended": In(1),
             "failed": In(1), "failed_row": In(rows),
@@ -97,6 +107,7 @@ class TopCache(wiring.Component):
             "stale_symbols": In(symbols), "incomplete_symbols": In(symbols),
             "clear": In(1), "clearing": Out(1, init=1),
             "settled": Out(1), "idle": Out(1), "steady": Out(1), "any_low": Out(1),
+            "searching": Out(1),
             "stale": Out(symbols), "incomplete": Out(symbols),
             "stat_rebuild": Out(1), "stat_refill": Out(1),
         })
@@ -111,6 +122,7 @@ class TopCache(wiring.Component):
 
         m.submodules.rows = cached = memory.Memory(shape=row_shape, depth=rows, init=[])
         m.submodules.publisher = publisher = TopPublisher(profile)
+        m.submodules.depth = depth = DepthPublisher(profile)
         m.submodules.update = update = CacheUpdate(profile)
         m.submodules.replaced = replaced = ReplaceTop(profile)
         m.submodules.refill = refill = ResetInserter(self.clearing)(RefillControl(profile))
@@ -395,6 +407,7 @@ class TopCache(wiring.Component):
                 Mux(ends | shows, change.execution, waiting & publisher_execution)),
             publisher.traded.eq(Mux(ends | shows, change.quantity & change.execution.replicate(32),
                                     publisher_traded & waiting.replicate(32))),
+            publisher.repeated.eq((ends & shown) | (recovers & ~waiting)),
             self.settled.eq(ends),
         ]
         # A side without levels has a best one of zeros.
@@ -406,10 +419,20 @@ class TopCache(wiring.Component):
         with m.Elif(recovers | gives_up):
             m.d.sync += waiting.eq(0)
         connect(m, publisher.top_of_book, flipped(self.top_of_book))
+        # Of what an update makes, its own tag; of a side that recovers, that of the last event.
+        m.d.comb += [
+            self.next_symbol.eq(symbol),
+            self.next_tag.eq(Mux(counts, change.tag, publisher_tag)),
+            depth.settled.eq(ends | (recovers & waiting)), depth.waits.eq(ends & waits),
+            depth.refilled.eq(is_found & update.appended),
+            depth.row.eq(latest_row), Value.cast(depth.levels).eq(Value.cast(latest)),
+            depth.more.eq(update.more),
+        ]
+        connect(m, depth.sides, flipped(self.sides))
 
         steady = (~blocked & ~holding & ~rebuild.needed.any() &
                   ~(refill.empty & ~failed_rows).any())
-        m.d.comb += self.any_low.eq(refill.any_low)
+        m.d.comb += [self.any_low.eq(refill.any_low), self.searching.eq(refill.searching)]
         event_symbol = Signal(symbols)
         m.d.comb += event_symbol.eq(1 << symbol)
         m.d.sync += [

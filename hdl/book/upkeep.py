@@ -51,6 +51,9 @@ class RefillControl(wiring.Component):
         Sides whose window is known to hold nothing worse than what is cached.
     any_low : ``Out(1)``
         Some side uses less than half of its places, though more levels exist.
+    searching : ``Out(1)``
+        Some side has room and more levels that a search can find, or is being searched; a cycle
+        late.
     exhausted : ``Out(1)``, exhausted_row : ``Out``
         A search of a side with nothing cached found nothing: its window is in the wrong place.
     hopeless : ``Out(1)``
@@ -77,7 +80,7 @@ class RefillControl(wiring.Component):
             "exhausted": Out(1), "exhausted_row": Out(rows), "hopeless": Out(1),
             "rebuilt": In(1), "rebuilt_row": In(rows),
             "clear": In(1),
-            "any_low": Out(1),
+            "any_low": Out(1), "searching": Out(1),
             "empty": Out(1 << rows),
             "stat_refill": Out(1),
         })
@@ -111,6 +114,8 @@ class RefillControl(wiring.Component):
                          bit(fresh, self.rebuilt_row).eq(1)]
 
         m.d.comb += self.any_low.eq(lows.any())
+        m.d.sync += self.searching.eq(
+            (wants & ~self.dry & ~self.barred).any() | self.request | running)
 
         candidate = Signal.like(self.row)
         worth = Signal()

@@ -6,35 +6,33 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hdl.carry_save import carry_save
-from hdl.feature.definitions import FLOW_QUANTITY_BITS, OFI_BITS, OFI_DECAY_SHIFT
+from hdl.feature.definitions import FAST_NAMES, FLOW_QUANTITY_BITS, OFI_BITS, SLOW_NAMES, saturated
+from hdl.feature.depth import DepthImbalance
 from hdl.feature.log2 import PiecewiseLog2
+from hdl.feature.slow import SlowFeatures
 from hdl.orders import FEATURE_BITS, FeatureVector
 from hdl.profile import Profile
-from hdl.records import TopOfBook
+from hdl.records import EventComing, SideDepth, TopOfBook
+from proto.features import OFI_DECAY_SHIFT
 
 __all__ = ["FeatureExtractor"]
 
+_MICROPRICE_BITS = 36    # signed, 0.25e-4 USD, whatever the prices
+
 _State = data.StructLayout({
     "bid_price": 32, "ask_price": 32,
+    "microprice": signed(_MICROPRICE_BITS),
     "bid_flow": FLOW_QUANTITY_BITS, "ask_flow": FLOW_QUANTITY_BITS,
     "order_flow": signed(OFI_BITS),
 })
 
 
-def _saturated(value: Value) -> Value:
-    """Return a signed value cut to the width of a feature."""
-    high = value[FEATURE_BITS - 1:]
-    inside = ~high.any() | high.all()
-    sign = value[-1]
-    limit = Cat((~sign).replicate(FEATURE_BITS - 1), sign)
-    return Mux(inside, value[:FEATURE_BITS], limit).as_signed()
-
-
 class FeatureExtractor(wiring.Component):
     """Compute the features of :mod:`proto.features` for each event of a book.
 
-    Latency: 2 cycles, `tops` transfer to `vectors.valid`. Throughput: 1 event per 2 cycles; one
-    that follows in the very next cycle is dropped and pulses `stat_dropped`.
+    Latency: 2 cycles, `tops` transfer to `vectors.valid`; what was known before the event is there
+    a cycle earlier. Throughput: 1 event per 2 cycles; one that follows in the very next cycle is
+    dropped and pulses `stat_dropped`.
 
     A vector is ``usable`` when the book is exact and has both sides. An event that is not usable
     still makes a vector, and makes the symbol forget its previous event: the next usable one starts
@@ -49,8 +47,17 @@ class FeatureExtractor(wiring.Component):
     -------
     tops : ``In(stream.Signature(TopOfBook(profile), always_ready=True))``
         Best bid and offer after each event.
-    start_cycles : ``In(48)``
-        Cycle stamp of the frame that caused the event; beside `tops`.
+    coming : ``In(EventComing(profile))``
+        What is known of it in the cycle before.
+    sides : ``In(stream.Signature(SideDepth(profile), always_ready=True))``
+        The best levels after each event, of the side that it touched, with `tops` or later, and
+        before the `coming` of the symbol's next event.
+    clear : ``In(1)``
+        All books are empty.
+    position : ``In(signed(32))``
+        Own position in the symbol of `tops`, in the same cycle.
+    known : ``Out(data.ArrayLayout(signed(16), len(SLOW_NAMES)))``
+        The last features of the vector, in the cycle before `vectors` has them.
     vectors : ``Out(stream.Signature(FeatureVector(profile), always_ready=True))``
         One vector an event, in order.
     stat_dropped : ``Out(1)``
@@ -64,7 +71,11 @@ class FeatureExtractor(wiring.Component):
         self.profile = profile
         super().__init__({
             "tops": In(stream.Signature(TopOfBook(profile), always_ready=True)),
-            "start_cycles": In(48),
+            "coming": In(EventComing(profile)),
+            "sides": In(stream.Signature(SideDepth(profile), always_ready=True)),
+            "clear": In(1),
+            "position": In(signed(32)),
+            "known": Out(data.ArrayLayout(signed(FEATURE_BITS), len(SLOW_NAMES))),
             "vectors": Out(stream.Signature(FeatureVector(profile), always_ready=True)),
             "stat_dropped": Out(1),
         })
@@ -91,6 +102,8 @@ class FeatureExtractor(wiring.Component):
         ]
         m.d.sync += [busy.eq(taken), self.stat_dropped.eq(self.tops.valid & busy)]
 
+        self._slow(m, taken)
+
         def flow(quantity: Value) -> Value:
             over = quantity[FLOW_QUANTITY_BITS:].any()
             return quantity[:FLOW_QUANTITY_BITS] | over.replicate(FLOW_QUANTITY_BITS)
@@ -114,10 +127,21 @@ class FeatureExtractor(wiring.Component):
         ask_come = Signal(signed(FLOW_QUANTITY_BITS + 1), reset_less=True)   # minus the new size
         old_ask_flow = Signal(FLOW_QUANTITY_BITS, reset_less=True)
         decayed = Signal(signed(OFI_BITS), reset_less=True)
+        middle = Signal(signed(_MICROPRICE_BITS), reset_less=True)          # 2 (bid + ask)
+        middle_move = Signal(signed(_MICROPRICE_BITS), reset_less=True)     # from the microprice
+        leans = Signal(4, reset_less=True)      # the bids are 2, 8 times as large; the asks are
+        start_cycles = Signal.like(self.coming.start_cycles, reset_less=True)
+        m.d.sync += start_cycles.eq(self.coming.start_cycles)
+        both = 2 * (top.bid.price + top.ask.price)
+        bids, asks = top.bid.quantity, top.ask.quantity
         m.d.sync += [
+            middle.eq(both),
+            middle_move.eq(both - previous.microprice),
+            leans.eq(Cat(bids >= asks << 1, bids >= asks << 3,
+                         asks >= bids << 1, asks >= bids << 3)),
             origin.symbol_index.eq(top.symbol_index),
             origin.tag.eq(top.tag),
-            origin.start_cycles.eq(self.start_cycles),
+            origin.start_cycles.eq(start_cycles),
             origin.usable.eq(usable),
             origin.bid_price.eq(top.bid.price),
             origin.ask_price.eq(top.ask.price),
@@ -141,6 +165,15 @@ class FeatureExtractor(wiring.Component):
 
         # Second cycle: the sums; a later event of the symbol reads the state from the next on.
         follows = Signal()
+        # Sizes that are both zero lean to both sides, which is to none.
+        lean = Signal(signed(_MICROPRICE_BITS))
+        leaning, twice = leans[0] ^ leans[2], leans[1] ^ leans[3]
+        falls = leans[2] & ~leans[0]
+        size = Signal(signed(_MICROPRICE_BITS))
+        m.d.comb += [
+            size.eq(Mux(twice, spread << 1, spread)),
+            lean.eq((size ^ falls.replicate(len(size))) & leaning.replicate(len(size))),
+        ]
         bid_part = Signal(signed(OFI_BITS))
         ask_part = Signal(signed(OFI_BITS))     # negative
         total = Signal(signed(OFI_BITS))
@@ -158,17 +191,52 @@ class FeatureExtractor(wiring.Component):
             write.data.bid_flow.eq(bid_flow),
             write.data.ask_flow.eq(ask_flow),
             write.data.order_flow.eq(order_flow),
+            write.data.microprice.eq(_sum(middle, lean, falls)),
         ]
         with m.If(busy):
             m.d.sync += known.bit_select(origin.symbol_index, 1).eq(origin.usable)
 
         vector = self.vectors.p
+        fast = {
+            "spread": saturated(spread),
+            "mid_move": Mux(follows, saturated(bid_move + ask_move), 0),
+            "microprice_move": Mux(follows, saturated(_sum(middle_move, lean, falls)), 0),
+            "imbalance_top1": bid_log.logarithm - ask_log.logarithm,
+            "order_flow_imbalance": saturated(order_flow),
+        }
         m.d.sync += [
             self.vectors.valid.eq(busy),
             Value.cast(vector).eq(Value.cast(origin)),
-            vector.features[0].eq(_saturated(spread)),
-            vector.features[1].eq(Mux(follows, _saturated(bid_move + ask_move), 0)),
-            vector.features[2].eq(bid_log.logarithm - ask_log.logarithm),
-            vector.features[3].eq(_saturated(order_flow)),
+            *(vector.features[number].eq(fast[name]) for number, name in enumerate(FAST_NAMES)),
+            *(vector.features[len(FAST_NAMES) + number].eq(value)
+              for number, value in enumerate(self.known)),
         ]
         return m
+
+    def _slow(self, m, taken: Value) -> None:
+        """Add what is known before the event."""
+        m.submodules.depth = depth = DepthImbalance(self.profile)
+        m.submodules.slow = slow = SlowFeatures(self.profile)
+        top, vector = self.tops.p, self.vectors.p
+        hidden_trades = Signal.like(self.coming.hidden_trades, reset_less=True)
+        m.d.sync += hidden_trades.eq(self.coming.hidden_trades)
+        m.d.comb += [
+            depth.sides.valid.eq(self.sides.valid),
+            Value.cast(depth.sides.p).eq(Value.cast(self.sides.p)),
+            depth.clear.eq(self.clear),
+            depth.symbol_index.eq(top.symbol_index),
+            slow.coming_symbol.eq(self.coming.symbol_index),
+            slow.coming_time.eq(self.coming.time),
+            slow.taken.eq(taken), Value.cast(slow.top).eq(Value.cast(top)),
+            slow.hidden_trades.eq(hidden_trades),
+            slow.imbalance.eq(depth.imbalance), slow.position.eq(self.position),
+            slow.moved.eq(self.vectors.valid), slow.moved_symbol.eq(vector.symbol_index),
+            slow.mid_move.eq(vector.features[FAST_NAMES.index("mid_move")]),
+            Value.cast(self.known).eq(Value.cast(slow.features)),
+        ]
+
+
+def _sum(a: Value, b: Value, carry: Value) -> Value:
+    """Return a sum with a carry, one carry chain; as wide as `a`."""
+    extended = Cat(b, b[-1].replicate(len(a) - len(b)))
+    return (Cat(carry, a) + Cat(carry, extended))[1:len(a) + 1].as_signed()

@@ -4,7 +4,7 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.feature.definitions import IMBALANCE_FRACTION_BITS
+from proto.features import IMBALANCE_FRACTION_BITS
 
 __all__ = ["LOG_BITS", "PiecewiseLog2"]
 

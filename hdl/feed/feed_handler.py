@@ -32,7 +32,8 @@ class FeedHandler(wiring.Component):
     beats, datagram, outcomes
         As of :class:`~hdl.feed.message_framer.MessageFramer`.
     operations, ahead, stale_symbols, context_tag, context, order_context_turn, order_context_tag, \
-order_context_busy, order_context, stamp_tag, stamp_cycles, cfg_record, cfg_record_all
+order_context_busy, order_context, stamp_tag, stamp_cycles, stamp_time, stamp_hidden_trades, \
+cfg_record, cfg_record_all
         As of :class:`~hdl.feed.itch_decoder.ItchDecoder`.
     words, now_cycles, cfg_wait
         Records of messages, as of :class:`~hdl.telemetry.message_recorder.MessageRecorder`.
@@ -68,7 +69,8 @@ order_context_busy, order_context, stamp_tag, stamp_cycles, cfg_record, cfg_reco
                "stat_malformed")
     _DECODER = ("ahead", "stale_symbols", "context_tag", "context", "order_context_turn",
                 "order_context_tag", "order_context_busy", "order_context", "stamp_tag",
-                "stamp_cycles", "cfg_record", "cfg_record_all", "stat_operations", "stat_admin",
+                "stamp_cycles", "stamp_time", "stamp_hidden_trades", "cfg_record",
+                "cfg_record_all", "stat_operations", "stat_admin",
                 "stat_unwatched", "stat_unknown_type", "stat_bad_length")
     _RECORDER = ("words", "now_cycles", "cfg_wait", "stat_recorded", "stat_dropped")
     _FILTER = ("learned", "learned_index", "learned_locate")

@@ -8,6 +8,8 @@ from amaranth.lib.wiring import In, Out
 from hdl.feed.sequence_tracker import big_endian
 from hdl.profile import Profile
 from hdl.records import (
+    EXCHANGE_TIME_BITS,
+    HIDDEN_TRADE_BITS,
     TAG_BITS,
     AdminKind,
     AdminMessage,
@@ -18,6 +20,7 @@ from hdl.records import (
     OperationKind,
 )
 from hdl.stream import BEAT_BYTES
+from proto.features import HIDDEN_TRADES_MAXIMUM, TIME_SHIFT
 from proto.wire import itch50
 from proto.wire.message import Field
 
@@ -60,6 +63,14 @@ _TypeFlags = data.StructLayout({
     "admin_kind": AdminKind,
     "market_wide": 1,
     "record": 1,
+    "hidden_trade": 1,
+})
+
+#: What is known of an event when its top is published.
+_Stamp = data.StructLayout({
+    "start_cycles": 48,
+    "time": EXCHANGE_TIME_BITS,
+    "hidden_trades": HIDDEN_TRADE_BITS,
 })
 
 #: Place of the last byte that any field is taken from.
@@ -132,8 +143,9 @@ learned, learned_index, unknown
     order_context_turn, order_context_tag, order_context_busy, order_context : \
 ``In(1)``, ``In(TAG_BITS)``, ``Out(1)``, ``Out(MessageContext)``
         The same for another reader, in a cycle in which the first needs nothing and it is not busy.
-    stamp_tag, stamp_cycles : ``In(TAG_BITS)``, ``Out(48)``
-        ``start_cycles`` of a context in the same cycle.
+    stamp_tag, stamp_cycles, stamp_time, stamp_hidden_trades : ``In(TAG_BITS)``, ``Out``
+        Of an operation, in the same cycle: ``start_cycles`` and exchange time of its context, and
+        trades of hidden orders of its symbol since the operation before.
     hold, hold_first : ``In(1)``
         No window, or no first window of a message, may be taken.
     record : ``Out(1)``
@@ -179,6 +191,8 @@ learned, learned_index, unknown
             "order_context":     Out(MessageContext),
             "stamp_tag":         In(TAG_BITS),
             "stamp_cycles":      Out(48),
+            "stamp_time":        Out(EXCHANGE_TIME_BITS),
+            "stamp_hidden_trades": Out(HIDDEN_TRADE_BITS),
             "hold":              In(1),
             "hold_first":        In(1),
             "record":            Out(1),
@@ -361,13 +375,25 @@ learned, learned_index, unknown
         ]
         m.d.sync += looked_up.eq(read.data)
 
-        # Stamps once more, in LUT RAM: a decision takes one along and must not wait for it.
-        m.submodules.stamps = stamps = Memory(shape=48, depth=1 << TAG_BITS, init=[])
+        # What a decision takes along once more, in LUT RAM: it must not wait for it.
+        hidden = Array(Signal(HIDDEN_TRADE_BITS, name=f"hidden_trades_{n}")
+                       for n in range(self.profile.symbols))
+        symbol_hidden = hidden[self.symbol_index]
+        with m.If(acted):
+            m.d.sync += symbol_hidden.eq(0)
+        with m.Elif(ended & accepted & right & kept.hidden_trade & self.watched
+                    & (symbol_hidden != HIDDEN_TRADES_MAXIMUM)):
+            m.d.sync += symbol_hidden.eq(symbol_hidden + 1)
+        m.submodules.stamps = stamps = Memory(shape=_Stamp, depth=1 << TAG_BITS, init=[])
         stamp_write, stamp = stamps.write_port(), stamps.read_port(domain="comb")
         m.d.comb += [
             stamp_write.en.eq(write.en), stamp_write.addr.eq(write.addr),
-            stamp_write.data.eq(cause.start_cycles),
-            stamp.addr.eq(self.stamp_tag), self.stamp_cycles.eq(stamp.data),
+            stamp_write.data.start_cycles.eq(cause.start_cycles),
+            stamp_write.data.time.eq(cause.timestamp_ns >> TIME_SHIFT),
+            stamp_write.data.hidden_trades.eq(symbol_hidden),
+            stamp.addr.eq(self.stamp_tag), self.stamp_cycles.eq(stamp.data.start_cycles),
+            self.stamp_time.eq(stamp.data.time),
+            self.stamp_hidden_trades.eq(stamp.data.hidden_trades),
         ]
 
         relevant = ended & accepted
@@ -450,7 +476,8 @@ learned, learned_index, unknown
                 with m.Case(value):
                     m.d.comb += [flags.known.eq(1), flags.length.eq(message.size),
                                  flags.record.eq(self.cfg_record[number]),
-                                 flags.market_wide.eq(message in _MARKET_WIDE)]
+                                 flags.market_wide.eq(message in _MARKET_WIDE),
+                                 flags.hidden_trade.eq(message is itch50.TRADE)]
                     if message in _OPERATIONS:
                         m.d.comb += [flags.operation.eq(1),
                                      flags.kind.eq(_OPERATIONS[message]),

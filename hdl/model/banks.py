@@ -46,9 +46,9 @@ class ModelBanks(wiring.Component):
     """Hold two sets of parameters of the linear engine; one scores, software writes the other.
 
     Latency: 1 cycle, ``cfg.swap`` to `active`, `epoch` and `loaded`. A vector that transfers in the
-    cycle of the swap is still scored by the old bank. The engine takes all parameters in the cycle
-    in which a vector transfers, so a bank has no inference in flight from the cycle after the swap
-    on; a write is refused all the same during `guard_cycles` after a swap.
+    cycle of the swap, or the next one, is still scored by the old bank. The engine takes all
+    parameters in the cycle before a vector transfers, so a bank has no inference in flight from the
+    cycle after the swap on; a write is refused all the same during `guard_cycles` after a swap.
 
     Parameters
     ----------

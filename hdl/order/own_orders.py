@@ -84,6 +84,8 @@ class OwnOrders(wiring.Component):
         Symbol whose exposure the gate wants.
     exposure : ``Out(Exposure)``
         That symbol's, in the same cycle.
+    held_symbol, held : ``In(profile.symbol_bits)``, ``Out(signed(POSITION_BITS))``
+        Position in a symbol, in the same cycle.
     slot_free : ``Out(1)``
         The next order has a slot.
     working, resting : ``Out(2 * profile.symbols)``
@@ -127,6 +129,7 @@ class OwnOrders(wiring.Component):
             "answers": In(stream.Signature(VenueAnswer, always_ready=True)),
             "absorbed": Out(1), "absorbed_symbol": Out(symbol), "absorbed_side": Out(Side),
             "symbol_index": In(symbol), "exposure": Out(self.exposure_layout),
+            "held_symbol": In(symbol), "held": Out(signed(POSITION_BITS)),
             "slot_free": Out(1),
             "working": Out(2 * profile.symbols), "resting": Out(2 * profile.symbols),
             "lookup_symbol": In(symbol),
@@ -163,11 +166,14 @@ class OwnOrders(wiring.Component):
         for_gate = exposures.read_port(domain="comb")
         for_software = exposures.read_port(domain="comb")
         for_update = exposures.read_port(domain="comb")
+        for_features = exposures.read_port(domain="comb")
         exposure_write = exposures.write_port()
         m.d.comb += [
             for_gate.addr.eq(self.symbol_index),
             Value.cast(self.exposure).eq(Value.cast(for_gate.data)),
             for_software.addr.eq(self.read_symbol),
+            for_features.addr.eq(self.held_symbol),
+            self.held.eq(for_features.data.position),
         ]
         m.d.sync += Value.cast(self.read_exposure).eq(Value.cast(for_software.data))
 

@@ -10,7 +10,7 @@ from hdl.model.linear import LinearEngine
 from hdl.order.own_orders import POSITION_BITS, Exposure, OwnOrders
 from hdl.orders import FeatureVector, OrderRequest, OrderSent, Score, VenueAnswer
 from hdl.profile import Profile
-from hdl.records import TopOfBook
+from hdl.records import EventComing, SideDepth, TopOfBook
 from hdl.risk.gate import RiskGate, Verdict
 from hdl.risk.kill_switch import KillSwitch
 from hdl.risk.limits import LimitRow
@@ -43,8 +43,10 @@ class DecisionPath(wiring.Component):
 
     Members
     -------
-    tops, start_cycles : ``In``
-        Best bid and offer after each event, and the stamp of the frame that caused it.
+    tops, coming : ``In``
+        Best bid and offer after each event, and what is known of it a cycle before.
+    sides, books_cleared : ``In``
+        Best levels of each side after its events; pulse: all books are empty.
     tradable, spoilt, short_restricted, feed_up, session_up : ``In``
         See :class:`RiskGate`; the order session can take orders.
     now_ns : ``In(64)``
@@ -91,7 +93,9 @@ class DecisionPath(wiring.Component):
 
         super().__init__({
             "tops": In(stream.Signature(TopOfBook(profile), always_ready=True)),
-            "start_cycles": In(48),
+            "coming": In(EventComing(profile)),
+            "sides": In(stream.Signature(SideDepth(profile), always_ready=True)),
+            "books_cleared": In(1),
             "tradable": In(profile.symbols), "spoilt": In(profile.symbols),
             "short_restricted": In(profile.symbols), "feed_up": In(1), "session_up": In(1),
             "now_ns": In(64),
@@ -147,9 +151,12 @@ class DecisionPath(wiring.Component):
         feed(features.vectors, self.vectors)
         feed(engine.scores, self.scores)
         wiring.connect(m, wiring.flipped(self.model_cfg), banks.cfg)
-        same("start_cycles stat_dropped", features)
+        feed(self.sides, features.sides)
+        same("coming stat_dropped", features)
         same("stat_saturated", engine)
         m.d.comb += [
+            features.clear.eq(self.books_cleared),
+            Value.cast(engine.known).eq(Value.cast(features.known)),
             Value.cast(engine.parameters).eq(Value.cast(banks.active)),
             Value.cast(engine.levels).eq(Value.cast(candidates.candidates.p.levels)),
             engine.epoch.eq(banks.epoch), engine.loaded.eq(banks.loaded),
@@ -200,6 +207,7 @@ class DecisionPath(wiring.Component):
             self.limits_version.eq(limits.cfg.version),
             self.decided.eq(strategy.intents.valid),
             own.symbol_index.eq(gate.symbol_index),
+            own.held_symbol.eq(self.tops.p.symbol_index), features.position.eq(own.held),
             Value.cast(gate.exposure).eq(Value.cast(own.exposure)),
             gate.slot_free.eq(own.slot_free),
             gate.absorbed.eq(own.absorbed),

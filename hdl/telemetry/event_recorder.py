@@ -64,9 +64,11 @@ class EventRecorder(wiring.Component):
     context_tag : ``Out(TAG_BITS)``
         Tag of the transfer a cycle ago.
     context_idle : ``Out(1)``
-        None made a record: whatever comes as its `context` is ignored.
+        There was none: whatever comes as its `context` is ignored.
     context : ``In(MessageContext)``
         Its context, one cycle after `context_tag`.
+    context_valid : ``Out(1)``
+        `context` is that of a transfer two cycles ago, whether it made a record or not.
     trading_state : ``In(data.ArrayLayout(STATE_BITS, symbols))``
         What besides the book belongs in each symbol's ``state``.
     now_cycles : ``In(48)``
@@ -88,6 +90,7 @@ class EventRecorder(wiring.Component):
             "context_tag":   Out(TAG_BITS),
             "context_idle":  Out(1),
             "context":       In(MessageContext),
+            "context_valid": Out(1),
             "trading_state": In(data.ArrayLayout(STATE_BITS, profile.symbols)),
             "now_cycles":    In(48),
             "events":        Out(stream.Signature(8 * EVENT_BYTES)),
@@ -142,7 +145,9 @@ class EventRecorder(wiring.Component):
             second.eq(first),
             valid.eq(Cat(changed, valid)), kept.eq(Cat(changed & ~full, kept)),
         ]
-        m.d.comb += [self.context_tag.eq(first.tag), self.context_idle.eq(~valid[0])]
+        published = Signal()
+        m.d.sync += [published.eq(self.top_of_book.valid), self.context_valid.eq(published)]
+        m.d.comb += [self.context_tag.eq(first.tag), self.context_idle.eq(~published)]
         extra = Signal(STATE_BITS, reset_less=True)
         m.d.sync += extra.eq(self.trading_state[first.symbol_index])
         book_state = (Mux(second.stale, int(BookState.STALE), 0) |

@@ -19,9 +19,9 @@ __all__ = ["FCS_MODES", "measure_latency", "symbols_of"]
 #: Both ways to treat the FCS, and the value of ``control.fcs_mode``.
 FCS_MODES = {"cut_through": 1, "store_and_forward": 0}
 
-#: Weights in the order of the features: the tour's, then those of the flow.
-_TOUR_WEIGHTS = (0, 0, 16, 0)
-_FLOW_WEIGHTS = (-2, 3, 16, 1)
+#: Weights by feature: the tour's, then those of the flow.
+_TOUR_WEIGHTS = {"imbalance_top1": 16}
+_FLOW_WEIGHTS = {"spread": -2, "mid_move": 3, "imbalance_top1": 16, "order_flow_imbalance": 1}
 _THRESHOLD = 4096
 _LIMITS = LimitSettings(maximum_quantity=950, maximum_value=900 * 200 * 10_000,
                         maximum_long=50_000, maximum_short=50_000, maximum_open_orders=20)

@@ -71,7 +71,10 @@ class DecodedMessage:
 
 @dataclass(frozen=True)
 class OperationRow:
-    """What a message does to the book; fields that its kind does not have are None."""
+    """What a message does to the book; fields that its kind does not have are None.
+
+    ``hidden_trades`` counts the trades of hidden orders (P) of its symbol since the row before.
+    """
 
     kind: str
     symbol_index: int
@@ -85,6 +88,7 @@ class OperationRow:
     shares: int | None = None
     price: int | None = None
     execution: bool = False
+    hidden_trades: int = 0
 
 
 @dataclass(frozen=True)
@@ -157,6 +161,7 @@ class FeedModel:
     admin: list[AdminRow] = field(default_factory=list[AdminRow])
     recorded: list[RecordedRow] = field(default_factory=list[RecordedRow])
     _started: bool = False
+    _hidden_trades: dict[int, int] = field(default_factory=dict[int, int])
 
     def count(self, name: str, amount: int = 1) -> None:
         """Add to a count."""
@@ -238,7 +243,10 @@ class FeedModel:
                 self.count("unwatched")
                 return
             self.count("operations")
-            self.operations.append(self._operation(message, kind, symbol, locate, timestamp))
+            row = self._operation(message, kind, symbol, locate, timestamp)
+            self.operations.append(replace(row, hidden_trades=self._hidden_trades.pop(symbol, 0)))
+        elif kind == "P" and symbol is not None:
+            self._hidden_trades[symbol] = self._hidden_trades.get(symbol, 0) + 1
         elif kind in "SW":
             self.count("admin")
             name = {"S": "SYSTEM_EVENT", "W": "MWCB_STATUS"}[kind]

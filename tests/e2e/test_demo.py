@@ -102,8 +102,9 @@ def check_recording(report: dict, folder: Path, sent: list[dict]) -> None:
     assert recording.closed and recording.dropped == 0
     counts = {kind: recording.table(kind).num_rows for kind in EventKind}
     assert counts[EventKind.TOP_OF_BOOK] == report["events"]["tops_of_book"]
-    assert sum(counts.values()) == (report["events"]["tops_of_book"]
-                                    + report["events"]["class_1"])
+    assert counts[EventKind.FEATURE_VECTOR] > counts[EventKind.TOP_OF_BOOK]
+    assert sum(counts.values()) == (report["events"]["tops_of_book"] + report["events"]["class_1"]
+                                    + counts[EventKind.FEATURE_VECTOR])
     rows = recording.table(EventKind.ORDER_SENT).to_pylist()
     for name in ("user_ref_num", "symbol", "cycle", "ingress_cycle", "price", "flags"):
         assert [row[name] for row in rows] == [record[name] for record in sent]

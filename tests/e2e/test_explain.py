@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,12 @@ from scapy.utils import rdpcap
 from control.explain.explanation import explain_order, explain_refusal
 from control.explain.run import open_run
 from proto.events import OrderFlag
+from proto.features import FEATURES
 from proto.recording import EntryKind, RecordingLine, RecordingReader, RecordingWriter
 from proto.wire.ethernet import FCS_BYTES
 from sim.errors import SimulationError
+from sim.golden.book_events import BookEvents
+from sim.golden.feature import event_rows, vectors
 from sim.recording import rerun
 from sim.waves import GROUPS, SCOPE, fst_time
 
@@ -23,6 +28,7 @@ pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).resolve().parents[2]
 START = 0xFB
+DEPTH = [feature.name for feature in FEATURES].index("imbalance_top5")
 
 
 def command(module, *arguments, timeout=1800):
@@ -57,10 +63,45 @@ def test_the_recording_has_the_records_that_came_over_grpc(run, events):
                 if name not in ("kind", "symbol", "schema_version")}
 
     # The log leaves out what the market says.
-    of_market = {"top_of_book", "feed_message", "feed_message_rest"}
+    of_market = {"top_of_book", "feed_message", "feed_message_rest", "feature_vector"}
     assert run.history.complete and run.market.dropped == 0
     assert [known(event.fields) for event in run.history.records
             if event.kind not in of_market] == [known(record) for record in events]
+
+
+def test_every_vector_is_that_of_numpy_and_every_score_its_sum(run):
+    books, by_symbol = BookEvents(), defaultdict(list)
+    for sequence, message in sorted(run.market.messages.items()):
+        event = books.apply(message.body)
+        index = None if event is None else run.market.symbol_of(event.locate)
+        if index is not None:
+            by_symbol[index].append((sequence, event))
+    compared = scored = 0
+    for index, events_of in by_symbol.items():
+        recorded = {vector.feed_sequence: vector for vector in run.vectors.of_symbol(index)}
+        position = 0
+        rows = []
+        for sequence, event in events_of:
+            if sequence in recorded:
+                position = recorded[sequence].features[-1]
+            rows.append((event.touch, replace(event.event, position=position)))
+        wanted = vectors(event_rows(rows)).tolist()
+        for (sequence, event), row in zip(events_of, wanted, strict=True):
+            vector = recorded.get(sequence)
+            if vector is None:
+                continue
+            got = list(vector.features)
+            if got[DEPTH] == 0:     # some of the five levels were not known
+                row[DEPTH] = 0
+            assert got == row, (sequence, event)
+            assert vector.usable == event.touch.usable
+            compared += 1
+            if vector.recorded_score is not None:
+                message = run.market.messages[sequence]
+                assert run.score(index, message)[1] == vector.recorded_score
+                scored += 1
+    # The first orders of the books come packed, faster than vectors are written.
+    assert compared > 0.6 * sum(map(len, by_symbol.values())) and scored > 0.9 * compared
 
 
 def test_every_order_is_explained_as_hardware_and_exchange_have_it(run, events, folder):

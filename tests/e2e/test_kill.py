@@ -28,7 +28,7 @@ class Scene:
         self.market = Market(appliance, symbols=2)
         self.line = OrderLine(appliance, self.answer)
         self.line.connect()
-        load_linear_model(appliance, [0, 0, 16, 0], 0, epoch=1)
+        load_linear_model(appliance, {"imbalance_top1": 16}, 0, epoch=1)
         thresholds = {"buy_threshold": 1000, "sell_threshold": 1000}
         configure_risk(appliance, [LimitSettings()] * 2, [
             StrategySettings(**thresholds),

@@ -5,6 +5,7 @@ from dataclasses import asdict
 import pytest
 
 from proto.events import EventKind
+from proto.features import FEATURES
 from proto.trading_registers import HISTOGRAM_BINS
 from sim.appliance import Appliance
 from sim.order_entry import LimitSettings, StrategySettings, arm, configure_risk, load_linear_model
@@ -70,15 +71,16 @@ def test_rows_are_read_back_as_they_are_in_force(bench):
 
 def test_model_is_read_back_and_swapped_only_from_the_expected_epoch(bench):
     appliance, _, _ = bench
-    load_linear_model(appliance, [1, -2, 16, 4], -5, epoch=9)
+    weights = {feature.name: number * number - 7 for number, feature in enumerate(FEATURES)}
+    load_linear_model(appliance, weights, -5, epoch=9)
     assert appliance.read("model.epoch") == 9 and appliance.read("model.state", "loaded")
     appliance.write("model.read_bank", appliance.read("model.state", "active_bank"))
     words = []
-    for address in range(5):
+    for address in range(len(FEATURES) + 1):
         appliance.write("model.read_address", address)
         appliance.simulation.run(2)
         words.append(appliance.read("model.read_data"))
-    assert words == [word % 2**32 for word in (1, -2, 16, 4, -5)]
+    assert words == [word % 2**32 for word in (*weights.values(), -5)]
     refused = appliance.counters()["model.swap_refused"]
     appliance.write("model.expected_epoch", 8)
     appliance.write("model.swap_bank", 1 - appliance.read("model.state", "active_bank"))
@@ -101,7 +103,7 @@ def test_positions_numbers_and_latency(bench):
     assert appliance.read("positions[1].position") == -40 % 2**32
     assert appliance.read("positions[0].position") == 0
 
-    load_linear_model(appliance, [0, 0, 16, 0], 0, epoch=10)
+    load_linear_model(appliance, {"imbalance_top1": 16}, 0, epoch=10)
     strategy = StrategySettings(buy_threshold=1000, sell_threshold=1000)
     configure_risk(appliance, [LimitSettings()] * 2, [strategy] * 2)
     assert arm(appliance)

@@ -80,7 +80,7 @@ class Desk:
         self.market = Market(appliance, symbols=2)
         configure_session(appliance, SessionSettings(
             peer_address=0x0A0900FE, peer_port=PORT, retransmit_ns=2_000_000_000))
-        load_linear_model(appliance, [0, 0, WEIGHT, 0], 0, epoch=7)
+        load_linear_model(appliance, {"imbalance_top1": WEIGHT}, 0, epoch=7)
         both = {"buy_threshold": 1000, "sell_threshold": 1000}
         configure_risk(appliance, [LimitSettings()] * 2, [
             StrategySettings(**both, quantity=100),

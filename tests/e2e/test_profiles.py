@@ -82,7 +82,7 @@ def test_an_order_goes_from_message_to_wire(profile, appliance):
     line = OrderLine(appliance, lambda message: [
         accepted(message), canceled(message, int.from_bytes(message[6:10], "big"))])
     line.connect()
-    load_linear_model(appliance, [0, 0, 16, 0], 0, epoch=1)
+    load_linear_model(appliance, {"imbalance_top1": 16}, 0, epoch=1)
     configure_risk(appliance, [LimitSettings()],
                    [StrategySettings(buy_threshold=1000, sell_threshold=1 << 30)])
 

@@ -29,7 +29,7 @@ class Bench:
         self.line = OrderLine(appliance, lambda message: [
             accepted(message), canceled(message, int.from_bytes(message[6:10], "big"))])
         self.line.connect()
-        load_linear_model(appliance, [0, 0, 16, 0], 0, epoch=1)
+        load_linear_model(appliance, {"imbalance_top1": 16}, 0, epoch=1)
         configure_risk(appliance, [LimitSettings()],
                        [StrategySettings(buy_threshold=1000, sell_threshold=1 << 30)])
         self.market.send([self.market.add(b"B", BID, 800)])

@@ -89,7 +89,7 @@ class Managed:
         hear = self.line.server.receive
         self.line.server.receive = lambda frame, now_ns: None if self.deaf else hear(frame, now_ns)
         self.line.connect()
-        load_linear_model(self.appliance, [0, 0, 16, 0], 0, epoch=1)
+        load_linear_model(self.appliance, {"imbalance_top1": 16}, 0, epoch=1)
         scores = {"buy_threshold": 1000, "sell_threshold": 1000,
                   "cancel_buy_threshold": _NEVER, "cancel_sell_threshold": _NEVER}
         configure_risk(self.appliance, [LimitSettings()] * RESTING,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from proto.events import EVENTS, SCHEMA_VERSION, EventKind
+from proto.events import EVENTS, SCHEMA_VERSION, EventKind, Sequence
 from proto.recording import (
     FRAME_OPTIONS,
     POSITION,
@@ -60,7 +60,7 @@ class RecordedRun:
             profile="bench", symbols=SYMBOLS, core_hz=CORE_HZ,
             map_hash=self.map.hash if map_hash is None else map_hash,
             begin_cycle=BEGIN_CYCLE, cycle_offset=CYCLE_OFFSET))
-        self._next_record = {True: 0, False: 0}
+        self._next_record = dict.fromkeys(Sequence, 0)
 
     def _put(self, kind: EntryKind, payload: bytes, cycle: int, line: int = 0) -> None:
         self.writer.put(kind, payload, cycle=cycle - CYCLE_OFFSET, line=line,
@@ -93,9 +93,8 @@ class RecordedRun:
 
     def record(self, kind: EventKind, cycle: int, **values: int) -> int:
         """Make an event record, and return its number."""
-        sampled = kind is EventKind.TOP_OF_BOOK
-        number = self._next_record[sampled]
-        self._next_record[sampled] += 1
+        number = self._next_record[kind.sequence]
+        self._next_record[kind.sequence] += 1
         self._put(EntryKind.RECORD, record(kind, cycle=cycle, event_sequence=number, **values),
                   cycle)
         return number

@@ -29,10 +29,13 @@ def plant():
         yield plant
 
 
+WEIGHTS = (-3, 40, 7, -32768, *range(4, len(FEATURES)))
+
+
 @pytest.fixture
 def model_file(tmp_path):
-    model = linear_model(name="demo", weights=(-3, 40, 7, -32768), bias=-1000, fraction_bits=8,
-                         vectors=[(100, 0, 5, 1)])
+    model = linear_model(name="demo", weights=WEIGHTS, bias=-1000, fraction_bits=8,
+                         vectors=[range(len(FEATURES))])
     path = tmp_path / "model.json"
     path.write_text(model.to_json())
     return path
@@ -209,7 +212,7 @@ def test_a_dry_run_and_a_refused_change_do_nothing(plant):
 def test_a_model_is_loaded_into_the_idle_bank(plant, model_file):
     first = plant.json("model", "load", str(model_file))["model"]
     assert (first["epoch"], first["bank"], first["name"]) == (1, 0, "demo")
-    assert first["weights"] == [-3, 40, 7, -32768] and first["bias"] == -1000
+    assert first["weights"] == list(WEIGHTS) and first["bias"] == -1000
     second = plant.json("model", "load", str(model_file))["model"]
     assert (second["epoch"], second["bank"]) == (2, 1)
     assert plant.json("model", "show")["model"] == second

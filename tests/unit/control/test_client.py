@@ -15,8 +15,9 @@ from control.client.value import VALUES
 from control.models import linear_model
 from proto.checks import Check
 from proto.events import AnswerCode, BookState, EventKind, OrderFlag
+from proto.features import FEATURES
 from tests.unit.control.plant import running_plant
-from tests.unit.control.test_cli import order_event
+from tests.unit.control.test_cli import WEIGHTS, order_event
 
 
 @pytest.fixture
@@ -50,8 +51,8 @@ def test_a_value_has_every_field_of_its_message(value):
 
 def test_everything_is_set_and_read_back(appliance, plant, tmp_path):
     model = tmp_path / "model.json"
-    model.write_text(linear_model(name="demo", weights=(-3, 40, 7, -32768), bias=-1000,
-                                  fraction_bits=8, vectors=[(100, 0, 5, 1)]).to_json())
+    model.write_text(linear_model(name="demo", weights=WEIGHTS, bias=-1000,
+                                  fraction_bits=8, vectors=[range(len(FEATURES))]).to_json())
     symbol = appliance.watch_symbol("AAPL@XNAS", locate=14)
     assert appliance.symbols() == (symbol,) and symbol.tick_size_e4 == 100
     limits = appliance.update_limits(
@@ -64,7 +65,7 @@ def test_everything_is_set_and_read_back(appliance, plant, tmp_path):
         message_interval_ns=1000, watchdog_timeout_ns=2_000_000_000)
     assert appliance.session_limits() == session_limits and session_limits.cancel_on_kill
     loaded = appliance.load_model(model)
-    assert appliance.model() == loaded and loaded.weights == (-3, 40, 7, -32768)
+    assert appliance.model() == loaded and loaded.weights == WEIGHTS
     strategy = appliance.update_strategy("AAPL", buy_threshold=5, sell_threshold=5, quantity=100,
                                          price_reference="near", time_in_force="day", enable=True)
     assert appliance.strategies() == {"AAPL@XNAS": strategy}

@@ -3,9 +3,11 @@
 import pytest
 
 from control.models import linear_model
+from proto.features import FEATURES
 from sim.appliance import Appliance
 from tests.unit.control.fake_appliance import FakeAppliance
 from tests.unit.control.plant import running_plant
+from tests.unit.control.test_cli import WEIGHTS
 
 pytestmark = pytest.mark.e2e
 
@@ -59,14 +61,14 @@ def test_rows_are_read_back_from_the_tables_that_use_them(plant):
 
 
 def test_models_go_to_the_idle_bank(plant, tmp_path):
-    model = linear_model(name="demo", weights=(-3, 40, 7, -32768), bias=-1000, fraction_bits=8,
-                         vectors=[(100, 0, 5, 1)])
+    model = linear_model(name="demo", weights=WEIGHTS, bias=-1000, fraction_bits=8,
+                         vectors=[range(len(FEATURES))])
     path = tmp_path / "model.json"
     path.write_text(model.to_json())
     for epoch, bank in ((1, 0), (2, 1), (3, 0)):
         loaded = plant.json("model", "load", str(path))["model"]
         assert (loaded["epoch"], loaded["bank"], loaded["loaded"]) == (epoch, bank, True)
-        assert (loaded["weights"], loaded["bias"]) == ([-3, 40, 7, -32768], -1000)
+        assert (loaded["weights"], loaded["bias"]) == (list(WEIGHTS), -1000)
 
 
 def test_kill_latches_until_it_is_cleared(plant):

@@ -106,11 +106,12 @@ def test_settings_survive_their_registers():
     assert Strategy.from_registers(DISABLED.registers()) == DISABLED
     feed = FeedSettings(enable=True, group_ip="239.0.0.1", udp_port=5, session="ABC",
                         next_sequence=2**33, cut_through=True, timeout_ns=2**39,
-                        recorded_messages=("trade", "noii"), record_all_symbols=True)
+                        recorded_messages=("trade", "noii"), record_all_symbols=True,
+                        record_vectors=True)
     registers = feed.registers()
     assert FeedSettings.from_registers(
         {name.removeprefix("feed."): value for name, value in registers.items()},
-        registers["control.fcs_mode"]) == feed
+        registers["control.fcs_mode"], registers["control.details"]) == feed
     order = SessionSettings(local_mac="02:00:00:00:00:02", local_ip="10.0.0.2", local_port=1,
                             peer_ip="10.0.0.1", peer_port=2, gateway_ip="10.0.0.254",
                             next_hop_mac="02:00:00:00:00:01", username="U", password="P",

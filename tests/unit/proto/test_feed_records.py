@@ -68,6 +68,7 @@ def test_kinds_that_are_counted_together():
                 for sequence in Sequence}
     assert together == {
         Sequence.ORDERS: ["ORDER_SENT", "ORDER_REFUSED", "VENUE_ANSWER", "STATE"],
-        Sequence.BOOKS: ["TOP_OF_BOOK"], Sequence.MESSAGES: ["FEED_MESSAGE", "FEED_MESSAGE_REST"]}
+        Sequence.BOOKS: ["TOP_OF_BOOK"], Sequence.MESSAGES: ["FEED_MESSAGE", "FEED_MESSAGE_REST"],
+        Sequence.DETAILS: ["BID_DEPTH", "ASK_DEPTH", "FEATURE_VECTOR"]}
     assert EVENTS[EventKind.FEED_MESSAGE].field("content_0").offset == 24
     assert events.FEED_MESSAGE_REST.fields[-1].end == events.EVENT_BYTES

@@ -159,7 +159,8 @@ def test_the_summary_has_every_number(traded):
     found = summary(traded)
     assert found["records"] == {"top_of_book": 4, "order_sent": 4, "order_refused": 2,
                                 "venue_answer": 6, "state": 2, "feed_message": 0,
-                                "feed_message_rest": 0}
+                                "feed_message_rest": 0, "bid_depth": 0, "ask_depth": 0,
+                                "feature_vector": 0}
     assert (found["orders"], found["cancels"], found["fills"], found["shares"]) == (3, 1, 3, 165)
     assert found["orders_by_status"] == {"executed": 2, "canceled": 1}
     assert found["positions"] == {"A@XNAS": 35}

@@ -12,7 +12,7 @@ from control.errors import ExitStatus
 from control.strategy import Strategy
 from control.symbols import WatchedSymbol, symbol_registers
 from proto.checks import Check
-from proto.events import NO_SYMBOL, AnswerCode, EventKind, OrderFlag, StateFlag
+from proto.events import NO_SYMBOL, AnswerCode, EventKind, OrderFlag, StateFlag, VectorFlag
 from proto.features import FEATURES
 from proto.recording import FILE_NAME
 from proto.wire import itch50, ouch50, soupbintcp
@@ -59,7 +59,7 @@ def settings(made):
                        ("strategy", STRATEGY.registers())):
         made.write(2000, **{f"{array}_at_{INDEX}__{name}": value for name, value in row.items()})
         made.write(2000, **{f"{array}_at_{INDEX}__commit": 1})
-    for address, weight in enumerate((1, 0, 0, 0, 0)):
+    for address, weight in enumerate([1] + [0] * len(FEATURES)):
         made.write(2000, model__bank=1, model__address=address, model__data=weight, model__write=1)
     made.write(2001, model__swap_bank=1, model__swap_epoch=1, model__expected_epoch=0,
                model__swap=1)
@@ -73,6 +73,11 @@ def top(made, cycle, sequence, **values):
         "symbol_index": INDEX, "locate": LOCATE, "feed_sequence": sequence,
         "ingress_cycle": cycle - 20, "bid_price": BID, "ask_price": ASK, "bid_quantity": 300,
         "ask_quantity": 100, "bid_count": 1, "ask_count": 1, **values})
+    usable = values.get("bid_count", 1) > 0
+    made.record(EventKind.FEATURE_VECTOR, cycle + 9, symbol_index=INDEX, feed_sequence=sequence,
+                spread=ASK - values.get("bid_price", BID) & 0xFFFF, position=-5 & 0xFFFF,
+                score=100 if usable else 0, epoch=1,
+                flags=int(VectorFlag.USABLE | VectorFlag.SCORED) if usable else 0)
 
 
 @pytest.fixture
@@ -141,6 +146,8 @@ def test_the_life_of_an_order(folder):
     signal = found["signal"]
     assert signal["score"] == signal["recorded_score"] == 100 and signal["score_equal"]
     assert [row["name"] for row in signal["features"]] == [feature.name for feature in FEATURES]
+    assert (signal["features"][0]["value"], signal["features"][-1]["value"]) == (ASK - BID, -5)
+    assert signal["features"][-1]["as_of"].startswith("the cycle")
     assert not any(row["failed"] or row["recomputed_passes"] is not True
                    for row in found["checks"])
     position = next(row for row in found["checks"] if row["check"] == "position")
@@ -222,6 +229,22 @@ def test_text_fits_a_hundred_columns(folder, arguments, monkeypatch):
     assert status == 0
     lines = out.splitlines()
     assert max(map(len, lines)) <= 100 and all(line == line.rstrip() for line in lines)
+
+
+def test_without_records_of_vectors_it_says_what_records_them(tmp_path):
+    made = RecordedRun(tmp_path / FILE_NAME)
+    settings(made)
+    made.frame_in(PINS, feed_frame(ADDRESS, 1, [add(1, BID, 100), add(2, BID, 100)]))
+    made.record(EventKind.TOP_OF_BOOK, PINS + 26, symbol_index=INDEX, locate=LOCATE,
+                feed_sequence=1, ingress_cycle=PINS + 6)
+    made.record(EventKind.ORDER_SENT, SENT, symbol_index=INDEX, feed_sequence=1,
+                ingress_cycle=PINS + 3, decision_cycle=SENT - 1, user_ref_num=1, quantity=100,
+                price=ASK, score=5, epoch=1, limits_version=1, latency=33)
+    made.close()
+    _, out, _ = tickwire("--run", tmp_path, 1)
+    assert "features were not recorded: `tickwire feed set --record-vectors` does it" in out
+    assert "DIFFERENT" not in out and "score in the hardware record" in out
+    assert "--record-vectors" in explained(tmp_path, "--message", 2)["reasons"][0]
 
 
 def test_an_order_by_its_token(folder):

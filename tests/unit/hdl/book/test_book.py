@@ -9,10 +9,12 @@ from hdl.book.book import Book
 from hdl.book.tick import reciprocal
 from hdl.profile import Profile
 from hdl.records import OperationKind, Side
+from proto.features import DEPTH_LEVELS
 from tests.support.streams import always, offer_announced, run, stalls
 
 SMALL = Profile(name="small", symbols=2, window_ticks=64, orders=256, cached_levels=4,
                 frame_buffer_bytes=4096, tcp_ring_bytes=4096, event_ring_bytes=4096)
+DEEP = replace(SMALL, cached_levels=6)
 
 
 @dataclass
@@ -49,6 +51,14 @@ class Reference:
             at = [q for p, q in mine if p == price]
             result.append((price, sum(at), len(at)))
         return tuple(result)
+
+    def levels(self, symbol: int, side: Side) -> list:
+        """Return (price, shares) of the five best levels of a side."""
+        found: dict = {}
+        for (s, _), (d, p, q) in self.orders.items():
+            if (s, d) == (symbol, side):
+                found[p] = found.get(p, 0) + q
+        return sorted(found.items(), reverse=side == Side.BUY)
 
 
 def random_operations(rng: random.Random, count: int, *, spread: int, tick: int,
@@ -112,15 +122,19 @@ async def write_ticks(ctx, dut: Book, tick: int) -> None:
 
 
 def replay(operations: list, *, hold: bool, go=always, tick: int = 100,
-           cycles: int = 200_000) -> tuple:
-    """Run operations through a book; return its published tops and the state at the end."""
-    dut = Book(SMALL)
+           cycles: int = 200_000, one_by_one: bool = False, profile: Profile = SMALL) -> tuple:
+    """Run operations through a book; return its published tops and the state at the end.
+
+    Its state has also what was published of sides: (events so far, payload).
+    """
+    dut = Book(profile)
     out = []
     final = {}
 
     async def bench(ctx):
         await write_ticks(ctx, dut, tick)
         ctx.set(dut.cfg_hold, hold)
+        ctx.set(dut.cfg_one_by_one, one_by_one)
         await ctx.tick().until(dut.ready)
         for op, behind in zip(operations, [*operations[1:], None], strict=True):
             while not go():
@@ -138,13 +152,21 @@ def replay(operations: list, *, hold: bool, go=always, tick: int = 100,
 
     async def watch(ctx):
         signals = [getattr(dut, name) for name in dut.stats]
+        final["sides"] = []
+        coming = None
         taken = 0
         while True:
-            _, _, idle, takes, valid, payload, *stats = await ctx.tick().sample(
+            (_, _, idle, takes, valid, payload, shows, side, symbol, tag,
+             *stats) = await ctx.tick().sample(
                 dut.idle, dut.operations.valid & dut.operations.ready,
-                dut.top_of_book.valid, dut.top_of_book.payload, *signals)
+                dut.top_of_book.valid, dut.top_of_book.payload, dut.sides.valid, dut.sides.payload,
+                dut.next_symbol, dut.next_tag, *signals)
             assert not (taken and idle), "an operation has just been taken"
             taken = takes
+            assert not valid or coming == (payload.symbol_index, payload.tag)
+            coming = symbol, tag
+            if shows:
+                final["sides"].append(side)
             for name, value in zip(dut.stats, stats, strict=True):
                 counts[name] += value
             if valid:
@@ -223,6 +245,56 @@ def test_at_full_rate_a_top_is_exact_or_says_that_it_is_not(seed, spread, jump, 
     assert final["counts"]["stat_underflow"] == final["counts"]["stat_off_grid"] == 0
     # With an operation every other cycle a walk gets few slots; still it comes to an end.
     assert exact > len(operations) // 5
+
+
+def check_levels(side, wanted: list) -> int:
+    """Compare what is known of a side with its levels; return how many of the five are not."""
+    known = side.valid.bit_count()
+    assert side.valid == (1 << known) - 1
+    got = [(side.levels[n].price, side.levels[n].quantity) for n in range(DEPTH_LEVELS)]
+    assert got[:known] == wanted[:known] and got[known:] == [(0, 0)] * (DEPTH_LEVELS - known)
+    assert side.unknown == (known < min(DEPTH_LEVELS, len(wanted)))
+    return min(DEPTH_LEVELS, len(wanted)) - known
+
+
+@pytest.mark.parametrize(("seed", "spread", "jump", "live", "one_by_one"), [
+    (21, 12, 0.0, 30, False), (22, 12, 0.02, 30, False), (23, 8, 0.0, 60, True),
+    (24, 30, 0.05, 40, True),
+])
+def test_levels_after_each_event_are_right_or_not_known(seed, spread, jump, live, one_by_one):
+    operations = random_operations(random.Random(seed), 500, spread=spread, tick=100, live=live,
+                                   jump=jump)
+    _, final = replay(operations, hold=one_by_one, one_by_one=one_by_one, profile=DEEP)
+    reference = Reference()
+    shown = iter(final["sides"])
+    side = next(shown)
+    missing = 0
+    # An event whose top has to wait is shown again with it.
+    again = sum(side.event for side in final["sides"]) - len(operations)
+    for op in operations:
+        touched = op["side"]
+        if op["kind"] != OperationKind.ADD:
+            touched = reference.orders[op["symbol_index"], op["reference"]][0]
+        reference.apply(op)
+        assert (side.event, side.symbol_index, Side(side.side)) == (
+            1, op["symbol_index"], Side(touched))
+        own = side.symbol_index, side.side
+        last_missing, waits = 0, False
+        while side is not None:
+            # What becomes known later is as right; it may be of another side.
+            count = check_levels(side, reference.levels(int(side.symbol_index), Side(side.side)))
+            if (side.symbol_index, side.side) == own:
+                last_missing = count
+            waits = waits or bool(side.waits)
+            side = next(shown, None)
+            if side is not None and side.event:
+                if not (waits and again and (side.symbol_index, side.side) == own):
+                    break
+                waits, again = False, again - 1
+        missing += last_missing
+    assert side is None and not again
+    if one_by_one and not jump:
+        assert missing == 0
 
 
 def single(symbol: int, side: Side, reference: int, price: int, shares: int = 100, tag: int = 0,

@@ -8,6 +8,7 @@ from hdl.feed.feed_handler import FeedHandler
 from hdl.profile import PROFILES
 from hdl.records import AdminKind, OperationKind, Side
 from proto.events import HEADER
+from proto.features import HIDDEN_TRADES_MAXIMUM, TIME_SHIFT
 from proto.feed_records import FeedMessageReader
 from proto.wire import itch50
 from sim.captures import Capture
@@ -34,6 +35,7 @@ class Watch:
         self.rest = 0
         self.operations = []
         self.contexts = []
+        self.stamps = []
         self.cycles = []
         self.admin = []
         self.stale = 0
@@ -79,6 +81,9 @@ class Watch:
                 if self.rests:
                     self.rest = 3 if operation.kind == OperationKind.REPLACE else 1
                 ctx.set(dut.context_tag, operation.tag)
+                ctx.set(dut.stamp_tag, operation.tag)
+                self.stamps.append(tuple(ctx.get(getattr(dut, f"stamp_{name}"))
+                                         for name in ("cycles", "time", "hidden_trades")))
                 due.append(self.cycle + 2)
             if news:
                 self.admin.append(admin)
@@ -134,7 +139,8 @@ def compare(watch, model):
     for name in PULSES:
         assert watch.counts[name] == model.counts.get(name, 0), name
     assert len(watch.operations) == len(watch.contexts) == len(model.operations)
-    for got, context, want in zip(watch.operations, watch.contexts, model.operations, strict=True):
+    for got, context, stamp, want in zip(watch.operations, watch.contexts, watch.stamps,
+                                         model.operations, strict=True):
         assert got.kind == OperationKind[want.kind]
         assert got.symbol_index == want.symbol_index
         assert got.reference == want.reference
@@ -148,6 +154,8 @@ def compare(watch, model):
         assert context.timestamp_ns == want.timestamp_ns
         assert context.locate == want.locate
         assert context.message_type == ord(want.message_type)
+        assert stamp == (context.start_cycles, want.timestamp_ns >> TIME_SHIFT,
+                         min(want.hidden_trades, HIDDEN_TRADES_MAXIMUM))
     if not watch.dropped:
         assert [(row.feed_sequence, row.symbol_index, row.content) for row in recorded(watch)] == [
             (row.sequence, row.symbol_index, row.content) for row in model.recorded]

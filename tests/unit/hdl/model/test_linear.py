@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 from amaranth.hdl import Module
 
+from hdl.feature.definitions import SLOW_NAMES
 from hdl.model.banks import BiasWord, ModelBanks
 from hdl.model.linear import LinearEngine
-from hdl.orders import LEVEL_BITS, LEVEL_COUNT
+from hdl.orders import FEATURE_NAMES, LEVEL_BITS, LEVEL_COUNT
 from hdl.profile import PROFILES
 from sim.golden.model import linear_score, linear_scores
 from tests.support.streams import collect, run
 
 PROFILE = PROFILES["bench"]
+FAST = len(FEATURE_NAMES) - len(SLOW_NAMES)
 #: Levels no sum is below, or above.
 ENDS = [-2**(LEVEL_BITS - 1), 2**(LEVEL_BITS - 1) - 1] * (LEVEL_COUNT // 2)
 
@@ -51,14 +53,20 @@ def test_scores_equal_the_twin_and_take_two_cycles(extreme):
     rng = random.Random(11)
     m, engine, banks = wired()
     limits = [-32768, 32767]
-    weights = [rng.choice(limits) if extreme else rng.randint(-32768, 32767) for _ in range(4)]
+    weights = [rng.choice(limits) if extreme else rng.randint(-32768, 32767) for _ in FEATURE_NAMES]
     bias = rng.choice([-2**31, 2**31 - 1]) if extreme else rng.randint(-2**31, 2**31 - 1)
     inputs = [[rng.choice(limits) if rng.random() < 0.7 * extreme else rng.randint(-32768, 32767)
-               for _ in range(4)] for _ in range(300)]
+               for _ in FEATURE_NAMES] for _ in range(300)]
     out, sent, saturated = [], [], 0
     levels = [rng.choice([rng.randint(-2**32, 2**32), bias, *ENDS]) for _ in inputs for _ in ENDS]
     levels = [levels[n:n + len(ENDS)] for n in range(0, len(levels), len(ENDS))]
     cycle = 0
+
+    async def step(ctx):
+        nonlocal cycle, saturated
+        saturated += ctx.get(engine.stat_saturated)
+        await ctx.tick()
+        cycle += 1
 
     async def feed(ctx):
         nonlocal cycle, saturated
@@ -69,9 +77,11 @@ def test_scores_equal_the_twin_and_take_two_cycles(extreme):
         cycle = BiasWord + 2
         for number, features in enumerate(inputs):
             while rng.random() < 0.3:
-                saturated += ctx.get(engine.stat_saturated)
-                await ctx.tick()
-                cycle += 1
+                await step(ctx)
+            # What is known before comes in the cycle before.
+            ctx.set(engine.known, features[FAST:])
+            await step(ctx)
+            ctx.set(engine.known, [rng.randint(-9, 9)] * len(SLOW_NAMES))
             ctx.set(engine.vectors.payload, {
                 "symbol_index": number % 8, "tag": number % 32, "start_cycles": number,
                 "features": features, "usable": number % 3 != 0, "bid_price": number,
@@ -79,9 +89,7 @@ def test_scores_equal_the_twin_and_take_two_cycles(extreme):
             ctx.set(engine.levels, levels[number])
             ctx.set(engine.vectors.valid, 1)
             sent.append(cycle)
-            saturated += ctx.get(engine.stat_saturated)
-            await ctx.tick()
-            cycle += 1
+            await step(ctx)
             ctx.set(engine.vectors.valid, 0)
         for _ in range(6):
             saturated += ctx.get(engine.stat_saturated)
@@ -112,13 +120,16 @@ def test_scores_equal_the_twin_and_take_two_cycles(extreme):
 
 def test_swaps_between_vectors_never_tear_a_score():
     m, engine, banks = wired()
-    models = {0: ([1, 1, 1, 1], 0), 1: ([1000, 1000, 1000, 1000], 5)}
+    count = len(FEATURE_NAMES)
+    models = {0: ([1] * count, 0), 1: ([1000] * count, 5)}
+    features = list(range(3, 3 + count))
     out = []
 
     async def feed(ctx):
         for bank, (weights, bias) in models.items():
             await load(ctx, banks, bank, weights, bias)
-        ctx.set(engine.vectors.payload, {"features": [3, 4, 5, 6], "usable": 1})
+        ctx.set(engine.vectors.payload, {"features": features, "usable": 1})
+        ctx.set(engine.known, features[FAST:])
         ctx.set(engine.vectors.valid, 1)
         for flip in range(60):
             start_swap(ctx, banks, flip % 2, flip, flip + 1)
@@ -137,14 +148,14 @@ def test_swaps_between_vectors_never_tear_a_score():
     for _, score in out:
         if score.usable:
             weights, bias = models[(score.epoch - 1) % 2]
-            assert score.score == linear_score([3, 4, 5, 6], weights, bias)
+            assert score.score == linear_score(features, weights, bias)
         else:
             assert score.epoch == 0
 
 
 def test_writes_and_swaps_obey_their_rules_and_read_back():
     _, _, banks = wired()
-    model = ([-5, 6, -7, 32767], -123456)
+    model = ([-5, 6, -7, 32767, *range(len(FEATURE_NAMES) - 4)], -123456)
 
     async def check(ctx):
         await load(ctx, banks, 0, *model)

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from hdl.orders import AnswerKind, IntentKind
+from hdl.orders import FEATURE_NAMES, AnswerKind, IntentKind
 from hdl.profile import PROFILES
 from hdl.risk.gate import RiskGate
 from hdl.risk.limits import LimitRow
@@ -12,7 +12,8 @@ from hdl.row_table import row_words
 from hdl.strategy.decision import KILL_CAUSES, DecisionPath
 from hdl.strategy.parameters import StrategyRow
 from proto.checks import Check, failed_checks
-from sim.golden.feature import Features, Touch
+from proto.features import TIME_SHIFT
+from sim.golden.feature import BookEvent, Features, Touch
 from sim.golden.model import linear_score
 from sim.golden.own_orders import OwnOrders
 from sim.golden.risk import Book, Exposure, Flags, Limits, mask, sells_short
@@ -20,7 +21,11 @@ from sim.golden.strategy import Parameters, Strategy
 from tests.support.streams import run
 
 PROFILE = PROFILES["bench"]
-WEIGHTS, BIAS = [0, 3, 1, 0], 10
+#: Of the features that an event itself decides, and of most of the others.
+WEIGHTS, BIAS = [{"mid_move": 3, "imbalance_top1": 1}.get(name, 0) for name in FEATURE_NAMES], 10
+ALL_WEIGHTS = [{"mid_move": 3, "imbalance_top1": 1, "position": -1, "volatility": 1,
+                "message_intensity": -1, "time_since_trade": 5, "trade_flow": 2}.get(name, 0)
+               for name in FEATURE_NAMES]
 LIMITS = Limits(maximum_quantity=1000, maximum_value=2**45, collar_fraction=700, collar_minimum=300,
                 maximum_long=700, maximum_short=500, maximum_open_orders=2)
 
@@ -40,10 +45,10 @@ async def commit(ctx, port, layout, row: int, fields: dict) -> None:
     await pulse(ctx, port.commit)
 
 
-async def load_model(ctx, dut) -> None:
+async def load_model(ctx, dut, weights) -> None:
     port = dut.model_cfg
     ctx.set(port.bank, 1)
-    for address, word in enumerate([*WEIGHTS, BIAS]):
+    for address, word in enumerate([*weights, BIAS]):
         ctx.set(port.address, address)
         ctx.set(port.data, word & 0xFFFFFFFF)
         await pulse(ctx, port.write)
@@ -52,7 +57,8 @@ async def load_model(ctx, dut) -> None:
     await pulse(ctx, port.swap)
 
 
-async def set_up(ctx, dut, rows: dict[int, Parameters], limits=LIMITS, *, arm=True) -> None:
+async def set_up(ctx, dut, rows: dict[int, Parameters], limits=LIMITS, *, arm=True,
+                 weights=WEIGHTS) -> None:
     """Load everything and arm."""
     ctx.set(dut.tradable, (1 << PROFILE.symbols) - 1)
     ctx.set(dut.feed_up, 1)
@@ -62,7 +68,7 @@ async def set_up(ctx, dut, rows: dict[int, Parameters], limits=LIMITS, *, arm=Tr
     ctx.set(dut.cfg_burst_ns, 2**31)
     ctx.set(dut.cfg_timeout_ns, 2**39)
     ctx.set(dut.cfg_cancel_on_kill, 1)
-    await load_model(ctx, dut)
+    await load_model(ctx, dut, weights)
     for symbol, row in rows.items():
         fields = {name: getattr(row, name) for name in (
             "buy_threshold", "sell_threshold", "cancel_buy_threshold", "cancel_sell_threshold",
@@ -79,9 +85,12 @@ async def set_up(ctx, dut, rows: dict[int, Parameters], limits=LIMITS, *, arm=Tr
         assert ctx.get(dut.armed)
 
 
-def offer(ctx, dut, symbol: int, touch: Touch) -> None:
+def offer(ctx, dut, symbol: int, touch: Touch, known: BookEvent | None = None) -> None:
+    known = known or BookEvent()
     ctx.set(dut.tops.payload, {
         "symbol_index": symbol, "tag": symbol, "exact": touch.exact,
+        "execution": known.execution, "repeated": known.repeated, "traded": known.traded,
+        "side": int(known.sells),
         "bid": {"price": touch.bid_price, "quantity": touch.bid_quantity,
                 "count": touch.bid_count},
         "ask": {"price": touch.ask_price, "quantity": touch.ask_quantity,
@@ -89,10 +98,14 @@ def offer(ctx, dut, symbol: int, touch: Touch) -> None:
     ctx.set(dut.tops.valid, 1)
 
 
-async def event(ctx, dut, symbol: int, touch: Touch, number: int, ready_after: int = 0):
+async def event(ctx, dut, symbol: int, touch: Touch, number: int, ready_after: int = 0,
+                known: BookEvent | None = None):
     """Publish a touch, play the session; return (latency, request, verdict)."""
-    ctx.set(dut.start_cycles, 4321)
-    offer(ctx, dut, symbol, touch)
+    time = 0 if known is None else known.time_ns >> TIME_SHIFT
+    ctx.set(dut.coming, {"symbol_index": symbol, "start_cycles": 4321, "time": time})
+    await ctx.tick()
+    ctx.set(dut.coming, {})
+    offer(ctx, dut, symbol, touch, known)
     latency = request = verdict = None
     for cycle in range(60):
         ctx.set(dut.requests.ready, cycle >= ready_after)
@@ -258,7 +271,8 @@ def test_a_session_equals_the_chain_of_models(seed):
     tested = {1, 2}     # short sales are restricted
 
     async def check(ctx):
-        await set_up(ctx, dut, rows)
+        await set_up(ctx, dut, rows, weights=ALL_WEIGHTS)
+        time_ns = 0
         ctx.set(dut.short_restricted, sum(1 << symbol for symbol in tested))
         number = 1
         price = 500_000
@@ -282,11 +296,17 @@ def test_a_session_equals_the_chain_of_models(seed):
             price += rng.randint(-2, 2) * 100
             sizes = [rng.choice([100, 500, 3000]) for _ in range(2)]
             touch = Touch(price, sizes[0], 1, price + 100, sizes[1], 1, rng.random() < 0.95)
-            score = linear_score(features.update(symbol, touch), WEIGHTS, BIAS)
+            time_ns += rng.choice([1000, 100_000, 5_000_000])
+            trades = rng.random() < 0.3
+            known = BookEvent(time_ns=time_ns, execution=trades, sells=rng.random() < 0.5,
+                              traded=rng.randint(1, 300) if trades else 0,
+                              repeated=rng.random() < 0.1,
+                              position=own.exposure(symbol).position)
+            score = linear_score(features.update(symbol, touch, known), ALL_WEIGHTS, BIAS)
             intent = strategy.decide(symbol, score, touch.bid_price, touch.ask_price,
                                      usable=touch.usable)
             latency, request, verdict = await event(ctx, dut, symbol, touch, number,
-                                                    rng.choice([0, 0, 0, 20]))
+                                                    rng.choice([0, 0, 0, 20]), known)
             if intent is None:
                 assert request is None and verdict is None
                 outcomes[None] = outcomes.get(None, 0) + 1

@@ -34,7 +34,7 @@ def test_one_trigger_is_counted_as_the_appliance_counts_it(lane):
         symbols = symbols_of(2)
         trading = Trading(appliance, symbols)
         flow = OrderFlow(symbols, seed=1)
-        load_linear_model(appliance, [0, 0, 16, 0], 0, epoch=1)
+        load_linear_model(appliance, {"imbalance_top1": 16}, 0, epoch=1)
         configure_risk(appliance, [LimitSettings()] * 2, [])
         failed = CheckTour(trading, flow).run()
         assert failed == list(Check)
