@@ -187,7 +187,8 @@ A model file carries the SHA-256 of this table, `{features.schema_sha256()[:16]}
 ([events](events.md), kind {int(events.EventKind.FEATURE_VECTOR)}), and `--record-depth` the five
 best levels of each side after its events (kinds {int(events.EventKind.BID_DEPTH)} and
 {int(events.EventKind.ASK_DEPTH)}). They are dropped, and counted, when they come faster than they
-can be written: of vectors one in five cycles, of levels one in nine, of both an event in ten.
+can be written: of vectors one in five cycles, after sixteen that wait; of levels one in nine, of
+both an event in ten.
 `tickwire replay CAPTURE --features FILE --depth FILE` writes them as CSV files, and loses none.
 """
 

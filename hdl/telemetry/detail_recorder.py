@@ -11,6 +11,7 @@ from hdl.profile import Profile
 from hdl.records import MessageContext, SideDepth
 from hdl.stream import BEAT_BYTES
 from hdl.telemetry.message_recorder import RecordWord
+from hdl.telemetry.vector_queue import VectorQueue
 from proto import events
 from proto.events import EventKind, VectorFlag
 from proto.features import DEPTH_LEVELS, FEATURES
@@ -27,10 +28,10 @@ _ROW_BITS = _ROW_WORDS * _WORD_BITS
 class DetailRecorder(wiring.Component):
     """Record what is asked for of each event: levels of its side, its features and score.
 
-    Class 2: what comes while an earlier one of its kind waits to be written, or finds the ring
-    full, is dropped. Of an event usually its levels come first.
+    Class 2: what finds no room is dropped. Sixteen vectors can wait to be written, and the levels
+    of one side. Of an event usually its levels come first.
 
-    Latency: 11 cycles, `vectors` transfer to `words.valid`, empty before. Throughput: 1 vector per
+    Latency: 10 cycles, `vectors` transfer to `words.valid`, empty before. Throughput: 1 vector per
     5 cycles, the levels of 1 side per 9, or both of an event per 10, in; 1 word per cycle out.
 
     Parameters
@@ -86,17 +87,19 @@ class DetailRecorder(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        # The event that was published last.
-        sequence = Signal(64, reset_less=True)
-        time_ns = Signal(48, reset_less=True)
-        with m.If(self.context_valid):
-            m.d.sync += [sequence.eq(self.context.sequence),
-                         time_ns.eq(self.context.timestamp_ns)]
-
-        depth_waits, vector_waits = Signal(), Signal()
-        take_depth, take_vector = Signal(), Signal()
-        depth_rows = self._depth(m, depth_waits, take_depth, sequence)
-        vector_rows = self._vector(m, vector_waits, take_vector, sequence, time_ns)
+        m.submodules.queue = queue = VectorQueue(self.profile)
+        vector_waits = queue.queued.valid
+        depth_waits, take_depth = Signal(), Signal()
+        depth_rows, depth_missed = self._depth(m, depth_waits, take_depth, queue.sequence)
+        vector_rows = self._vector(queue)
+        m.d.comb += [
+            queue.vectors.valid.eq(self.vectors.valid),
+            Value.cast(queue.vectors.p).eq(Value.cast(self.vectors.p)),
+            queue.scores.valid.eq(self.scores.valid),
+            Value.cast(queue.scores.p).eq(Value.cast(self.scores.p)),
+            queue.context.eq(self.context), queue.context_valid.eq(self.context_valid),
+            queue.cfg_keep.eq(self.cfg_vectors),
+        ]
 
         # The ring; no row is read in the cycle in which it is written.
         index_bits = ceil_log2(self.records * _ROWS)
@@ -116,18 +119,19 @@ class DetailRecorder(wiring.Component):
         part = Signal(range(_ROWS))
         of_vector = Signal()
         writing = Signal()
-        dropped, done = Signal(), Signal()
+        done = Signal()
         m.d.comb += done.eq(writing & (part == _ROWS - 1))
         kind = Mux(of_vector, int(EventKind.FEATURE_VECTOR), Mux(
             self._depth_side, int(EventKind.ASK_DEPTH), int(EventKind.BID_DEPTH)))
         header = {
             "schema_version": C(events.SCHEMA_VERSION, 8), "kind": kind,
-            "symbol_index": Mux(of_vector, self._vector_symbol, self._depth_symbol),
+            "symbol_index": Mux(of_vector, queue.queued.p.vector.symbol_index,
+                                self._depth_symbol),
             "event_sequence": number, "cycle": self.now_cycles,
         }
         m.d.comb += [
             write.addr.eq(head[:index_bits]), write.en.eq(writing),
-            take_vector.eq(done & of_vector), take_depth.eq(done & ~of_vector),
+            queue.queued.ready.eq(done & of_vector), take_depth.eq(done & ~of_vector),
         ]
         with m.Switch(part):
             with m.Case(0):
@@ -141,30 +145,27 @@ class DetailRecorder(wiring.Component):
             with m.If(done):
                 m.d.sync += [writing.eq(0), written.eq(head + 1)]
         with m.Elif((vector_waits | depth_waits) & room):
-            m.d.sync += [writing.eq(1), of_vector.eq(vector_waits)]
-        with m.Elif(vector_waits | depth_waits):
-            # It is lost, and its number shows it.
-            m.d.comb += [take_vector.eq(vector_waits), take_depth.eq(~vector_waits),
-                         dropped.eq(1)]
-        missed = self._missed
+            # Of levels one side alone can wait.
+            m.d.sync += [writing.eq(1), of_vector.eq(~depth_waits)]
         m.d.sync += [
-            number.eq(number + (done + dropped + missed[0] + missed[1])),
-            self.stat_recorded.eq(done), self.stat_dropped.eq(dropped | missed.any()),
+            number.eq(number + (done + queue.missed + depth_missed)),
+            self.stat_recorded.eq(done), self.stat_dropped.eq(queue.missed | depth_missed),
         ]
 
-        self._read(m, read, written, tail)
+        fetched = self._read(m, read, written, tail)
+        held = queue.held | self._depth_held
         # A vector follows the levels of its event by three cycles.
         follows = Signal(3)
         m.d.sync += follows.eq(Cat(self.sides.valid, follows))
         m.d.comb += [
-            self.busy.eq(follows.any() | self._held | writing | ~roomy),
-            self.empty.eq((written == tail) & ~(self._held | writing | self._fetched
-                                                | self.words.valid)),
+            self.busy.eq(follows.any() | held | writing | ~roomy),
+            self.empty.eq((written == tail) & ~(held | writing | fetched | self.words.valid)),
         ]
         return m
 
-    def _depth(self, m, waits: Signal, take: Value, sequence: Value) -> list[Value]:
-        """Keep the levels of a side until they are written; return the rows."""
+    def _depth(self, m, waits: Signal, take: Value, sequence: Value
+               ) -> tuple[list[Value], Value]:
+        """Keep the levels of a side until they are written; return the rows, and what is missed."""
         side = self.sides.p
         # The context of an event is known 3 cycles after its levels.
         age = Signal(3)
@@ -187,7 +188,7 @@ class DetailRecorder(wiring.Component):
                 m.d.sync += [waits.eq(1), mine.eq(sequence)]
         with m.If(take):
             m.d.sync += [waits.eq(0), held.eq(0)]
-        self._depth_missed, self._depth_held = wanted & held, held
+        self._depth_held = held
         self._depth_symbol, self._depth_side = kept.symbol_index, Value.cast(kept.side)
         names = [f"{name}_{n}" for n in range(DEPTH_LEVELS) for name in ("price", "quantity")]
         unknown = events.UNKNOWN_PRICE
@@ -196,67 +197,29 @@ class DetailRecorder(wiring.Component):
             hidden = kept.unknown & ~kept.valid[n]
             values[f"price_{n}"] = level.price | (Mux(hidden, unknown, 0))
             values[f"quantity_{n}"] = level.quantity
-        return _rows(values, events.BID_DEPTH, ["feed_sequence", *names])
+        return _rows(values, events.BID_DEPTH, ["feed_sequence", *names]), wanted & held
 
-    def _vector(self, m, waits: Signal, take: Value, sequence: Value, time_ns: Value
-                ) -> list[Value]:
-        """Keep a vector until it is written with its score; return the rows."""
-        vector, score = self.vectors.p, self.scores.p
-        features = Signal.like(vector.features, reset_less=True)
-        symbol_index = Signal.like(vector.symbol_index, reset_less=True)
-        usable = Signal(reset_less=True)
-        mine, mine_ns = (Signal.like(value, name=name, reset_less=True)
-                         for name, value in (("mine", sequence), ("mine_ns", time_ns)))
-        scored = Signal.like(score.score, reset_less=True)
-        epoch = Signal.like(score.epoch, reset_less=True)
-        loaded = Signal(reset_less=True)
-        held, complete = Signal(), Signal()
-        age = Signal(2)
-        wanted = self.cfg_vectors & self.vectors.valid
-        with m.If(wanted & ~held):
-            m.d.sync += [
-                Value.cast(features).eq(Value.cast(vector.features)),
-                symbol_index.eq(vector.symbol_index), usable.eq(vector.usable),
-                held.eq(1), age.eq(1),
-            ]
-        with m.Elif(held & ~complete):
-            m.d.sync += age.eq(age << 1)
-            with m.If(age[0]):
-                m.d.sync += [mine.eq(sequence), mine_ns.eq(time_ns)]
-            with m.If(age[1]):
-                m.d.sync += [complete.eq(1), scored.eq(score.score), epoch.eq(score.epoch),
-                             loaded.eq(score.usable)]
-        # Complete, it moves on, and the next one can come while it is written.
-        whole = {
-            "symbol_index": symbol_index, "usable": usable, "feed_sequence": mine,
-            "ts_ns": mine_ns, "score": scored, "epoch": epoch, "loaded": loaded,
-            **{feature.name: features[n] for n, feature in enumerate(FEATURES)},
+    def _vector(self, queue: VectorQueue) -> list[Value]:
+        """Return the rows of the vector that is the first in the queue."""
+        kept = queue.queued.p
+        flags = (Mux(kept.vector.usable, int(VectorFlag.USABLE), 0)
+                 | Mux(kept.score.usable, int(VectorFlag.SCORED), 0))
+        values = {
+            "feed_sequence": kept.sequence, "ts_ns": kept.time_ns, "score": kept.score.score,
+            "epoch": kept.score.epoch, "flags": flags, "reserved": C(0, 8),
+            **{feature.name: kept.vector.features[n] for n, feature in enumerate(FEATURES)},
         }
-        shown = {name: Signal(len(value), name=f"shown_{name}", reset_less=True)
-                 for name, value in whole.items()}
-        with m.If(take):
-            m.d.sync += waits.eq(0)
-        with m.If(complete & (~waits | take)):
-            m.d.sync += [complete.eq(0), held.eq(0), waits.eq(1)]
-            m.d.sync += [shown[name].eq(value) for name, value in whole.items()]
-        self._missed = Cat(wanted & held, self._depth_missed)
-        self._held = held | waits | self._depth_held
-        self._vector_symbol = shown["symbol_index"]
-        flags = (Mux(shown["usable"], int(VectorFlag.USABLE), 0)
-                 | Mux(shown["loaded"], int(VectorFlag.SCORED), 0))
-        values = {**shown, "flags": flags, "reserved": C(0, 8)}
         return _rows(values, events.FEATURE_VECTOR, [
             field.name for field in events.FEATURE_VECTOR.fields[len(events.HEADER.fields):]])
 
-    def _read(self, m, read, written: Signal, tail: Signal) -> None:
-        """Give rows out, word by word, without a pause in a record."""
+    def _read(self, m, read, written: Signal, tail: Signal) -> Signal:
+        """Give rows out, word by word, without a pause in a record; return whether one is read."""
         words = self.words
         half = Signal()
         part = Signal(range(_ROWS))
         row = Signal(_ROW_BITS, reset_less=True)
         shown = Signal(_ROW_BITS, reset_less=True)
         fetched = Signal()
-        self._fetched = fetched
         moves, leaves = Signal(), Signal()
         m.d.comb += [
             read.addr.eq(tail[:len(read.addr)]),
@@ -274,6 +237,7 @@ class DetailRecorder(wiring.Component):
         with m.If(words.valid & words.ready):
             m.d.sync += half.eq(~half)
             m.d.sync += part.eq(part + half)
+        return fetched
 
 
 def _packed(values: dict, fields) -> Value:
