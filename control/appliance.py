@@ -253,8 +253,8 @@ class Appliance:
     async def _collect(self) -> None:
         async for record in self.transport.events():
             self.broker.publish(record)
-            if record[_KIND] == EventKind.TOP_OF_BOOK:
-                self.books.take(record)
-            elif record[_KIND] in _ORDER_KINDS:
+            if record[_KIND] in _ORDER_KINDS:
                 event = decode_event(record)
                 self.orders.take(event.kind, event.fields)
+            else:
+                self.books.take(record)

@@ -77,4 +77,5 @@ def set_up(desk: Desk, settings: TradingSettings, model: Path) -> None:
             "--peer-port", str(port.port), "--username", _EXCHANGE.soup.username)
     feed = _EXCHANGE.feed
     desk.do("feed", "set", "--group", format_ipv4(feed.group_ip), "--port", str(feed.udp_port),
-            "--session", feed.session, "--cut-through", "--record-vectors", "--enable")
+            "--session", feed.session, "--cut-through", "--record-vectors", "--record-depth",
+            "--enable")

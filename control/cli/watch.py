@@ -141,9 +141,9 @@ def watch_events(
 
 BOOK_HELP = """Example: tickwire book AAPL@XNAS --once
 
-Show the book of a symbol as a ladder, live, with our own open orders marked. Today an appliance
-reports the best price of each side. Keys: p pauses, k kills (it asks), q quits. In a pipe or a dumb
-terminal the ladder is printed each time that it changes.
+Show the book of a symbol as a ladder, live, with our own open orders marked: the best price of each
+side, and four more after `tickwire feed set --record-depth`. Keys: p pauses, k kills (it asks), q
+quits. In a pipe or a dumb terminal the ladder is printed each time that it changes.
 """
 
 
