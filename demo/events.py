@@ -19,7 +19,7 @@ __all__ = ["EventLog", "events_hash", "orders_after_kill"]
 #: Class 1, which is never dropped; and what the books published last.
 _CLASS_1 = tuple(kind.name.lower() for kind in EventKind if kind.sequence is Sequence.ORDERS)
 _TOP = EventKind.TOP_OF_BOOK.name.lower()
-_VECTOR = EventKind.FEATURE_VECTOR.name.lower()
+_DETAILS = tuple(kind.name.lower() for kind in EventKind if kind.sequence is Sequence.DETAILS)
 _WAIT_S = 10.0
 
 Record = dict[str, Any]
@@ -67,7 +67,7 @@ class EventLog:
         self._began = threading.Event()
         stub = telemetry_service_pb2_grpc.TelemetryServiceStub(self._channel)
         self._answers = stub.WatchEvents(
-            telemetry_service_pb2.WatchEventsRequest(kinds=[*_CLASS_1, _TOP, _VECTOR]))
+            telemetry_service_pb2.WatchEventsRequest(kinds=[*_CLASS_1, _TOP, *_DETAILS]))
         self._thread = threading.Thread(target=self._follow, daemon=True)
         self._thread.start()
         if not self._began.wait(_WAIT_S):
@@ -94,7 +94,7 @@ class EventLog:
 
     def _take(self, event: telemetry_service_pb2.Event, log: Any) -> None:
         self._recorder.take(event.record, event.symbol)
-        if event.kind == _VECTOR:
+        if event.kind in _DETAILS:
             return
         record: Record = {**event.fields, "kind": event.kind, "symbol": event.symbol}
         if event.kind == _TOP:

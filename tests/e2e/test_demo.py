@@ -104,7 +104,9 @@ def check_recording(report: dict, folder: Path, sent: list[dict]) -> None:
     assert counts[EventKind.TOP_OF_BOOK] == report["events"]["tops_of_book"]
     assert counts[EventKind.FEATURE_VECTOR] > counts[EventKind.TOP_OF_BOOK]
     assert sum(counts.values()) == (report["events"]["tops_of_book"] + report["events"]["class_1"]
-                                    + counts[EventKind.FEATURE_VECTOR])
+                                    + counts[EventKind.FEATURE_VECTOR]
+                                    + counts[EventKind.BID_DEPTH] + counts[EventKind.ASK_DEPTH])
+    assert min(counts[EventKind.BID_DEPTH], counts[EventKind.ASK_DEPTH]) > 500
     rows = recording.table(EventKind.ORDER_SENT).to_pylist()
     for name in ("user_ref_num", "symbol", "cycle", "ingress_cycle", "price", "flags"):
         assert [row[name] for row in rows] == [record[name] for record in sent]
