@@ -187,8 +187,7 @@ A model file carries the SHA-256 of this table, `{features.schema_sha256()[:16]}
 ([events](events.md), kind {int(events.EventKind.FEATURE_VECTOR)}), and `--record-depth` the five
 best levels of each side after its events (kinds {int(events.EventKind.BID_DEPTH)} and
 {int(events.EventKind.ASK_DEPTH)}). They are dropped, and counted, when they come faster than they
-can be written: of vectors one in five cycles, after sixteen that wait; of levels one in nine, of
-both an event in ten.
+can be written: one of either in five cycles; sixteen of each can wait.
 `tickwire replay CAPTURE --features FILE --depth FILE` writes them as CSV files, and loses none.
 """
 

@@ -11,7 +11,7 @@ from hdl.profile import Profile
 from hdl.records import MessageContext, SideDepth
 from hdl.stream import BEAT_BYTES
 from hdl.telemetry.message_recorder import RecordWord
-from hdl.telemetry.vector_queue import VectorQueue
+from hdl.telemetry.staged_queue import StagedQueue
 from proto import events
 from proto.events import EventKind, VectorFlag
 from proto.features import DEPTH_LEVELS, FEATURES
@@ -29,10 +29,10 @@ class DetailRecorder(wiring.Component):
     """Record what is asked for of each event: levels of its side, its features and score.
 
     Class 2: what finds no room is dropped. Sixteen vectors can wait to be written, and the levels
-    of one side. Of an event usually its levels come first.
+    after sixteen events. Of an event usually its levels come first.
 
-    Latency: 10 cycles, `vectors` transfer to `words.valid`, empty before. Throughput: 1 vector per
-    5 cycles, the levels of 1 side per 9, or both of an event per 10, in; 1 word per cycle out.
+    Latency: 10 cycles, `vectors` transfer to `words.valid`, empty before. Throughput: 1 record per
+    5 cycles in, bursts of 16 of each kind in every cycle; 1 word per cycle out.
 
     Parameters
     ----------
@@ -87,19 +87,31 @@ class DetailRecorder(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.queue = queue = VectorQueue(self.profile)
-        vector_waits = queue.queued.valid
-        depth_waits, take_depth = Signal(), Signal()
-        depth_rows, depth_missed = self._depth(m, depth_waits, take_depth, queue.sequence)
-        vector_rows = self._vector(queue)
+        # The event that was published last.
+        sequence = Signal(64, reset_less=True)
+        time_ns = Signal(48, reset_less=True)
+        with m.If(self.context_valid):
+            m.d.sync += [sequence.eq(self.context.sequence),
+                         time_ns.eq(self.context.timestamp_ns)]
+
+        # A vector, in the next cycle what caused it, after that its score; the levels of a side,
+        # when a top that was published with them has its cause.
+        m.submodules.vectors = vectors = StagedQueue({
+            "vector": (FeatureVector(self.profile), 0), "sequence": (64, 1), "time_ns": (48, 1),
+            "score": (Score(self.profile), 2)})
+        m.submodules.depths = depths = StagedQueue({
+            "side": (SideDepth(self.profile), 0), "sequence": (64, 3)})
+        vector, depth = vectors.entries, depths.entries
         m.d.comb += [
-            queue.vectors.valid.eq(self.vectors.valid),
-            Value.cast(queue.vectors.p).eq(Value.cast(self.vectors.p)),
-            queue.scores.valid.eq(self.scores.valid),
-            Value.cast(queue.scores.p).eq(Value.cast(self.scores.p)),
-            queue.context.eq(self.context), queue.context_valid.eq(self.context_valid),
-            queue.cfg_keep.eq(self.cfg_vectors),
+            vectors.begins.eq(self.cfg_vectors & self.vectors.valid),
+            Value.cast(vectors.parts.vector).eq(Value.cast(self.vectors.p)),
+            vectors.parts.sequence.eq(sequence), vectors.parts.time_ns.eq(time_ns),
+            Value.cast(vectors.parts.score).eq(Value.cast(self.scores.p)),
+            depths.begins.eq(self._concerns(m)),
+            Value.cast(depths.parts.side).eq(Value.cast(self.sides.p)),
+            depths.parts.sequence.eq(sequence),
         ]
+        vector_rows, depth_rows = _vector_rows(vector.p), _depth_rows(depth.p)
 
         # The ring; no row is read in the cycle in which it is written.
         index_bits = ceil_log2(self.records * _ROWS)
@@ -122,16 +134,15 @@ class DetailRecorder(wiring.Component):
         done = Signal()
         m.d.comb += done.eq(writing & (part == _ROWS - 1))
         kind = Mux(of_vector, int(EventKind.FEATURE_VECTOR), Mux(
-            self._depth_side, int(EventKind.ASK_DEPTH), int(EventKind.BID_DEPTH)))
+            depth.p.side.side, int(EventKind.ASK_DEPTH), int(EventKind.BID_DEPTH)))
         header = {
             "schema_version": C(events.SCHEMA_VERSION, 8), "kind": kind,
-            "symbol_index": Mux(of_vector, queue.queued.p.vector.symbol_index,
-                                self._depth_symbol),
+            "symbol_index": Mux(of_vector, vector.p.vector.symbol_index, depth.p.side.symbol_index),
             "event_sequence": number, "cycle": self.now_cycles,
         }
         m.d.comb += [
             write.addr.eq(head[:index_bits]), write.en.eq(writing),
-            queue.queued.ready.eq(done & of_vector), take_depth.eq(done & ~of_vector),
+            vector.ready.eq(done & of_vector), depth.ready.eq(done & ~of_vector),
         ]
         with m.Switch(part):
             with m.Case(0):
@@ -144,16 +155,16 @@ class DetailRecorder(wiring.Component):
             m.d.sync += [part.eq(part + 1), head.eq(head + 1)]
             with m.If(done):
                 m.d.sync += [writing.eq(0), written.eq(head + 1)]
-        with m.Elif((vector_waits | depth_waits) & room):
-            # Of levels one side alone can wait.
-            m.d.sync += [writing.eq(1), of_vector.eq(~depth_waits)]
+        with m.Elif((vector.valid | depth.valid) & room):
+            m.d.sync += [writing.eq(1), of_vector.eq(
+                vector.valid & ~(depth.valid & of_vector))]
         m.d.sync += [
-            number.eq(number + (done + queue.missed + depth_missed)),
-            self.stat_recorded.eq(done), self.stat_dropped.eq(queue.missed | depth_missed),
+            number.eq(number + (done + vectors.missed + depths.missed)),
+            self.stat_recorded.eq(done), self.stat_dropped.eq(vectors.missed | depths.missed),
         ]
 
         fetched = self._read(m, read, written, tail)
-        held = queue.held | self._depth_held
+        held = vectors.held | depths.held
         # A vector follows the levels of its event by three cycles.
         follows = Signal(3)
         m.d.sync += follows.eq(Cat(self.sides.valid, follows))
@@ -163,54 +174,16 @@ class DetailRecorder(wiring.Component):
         ]
         return m
 
-    def _depth(self, m, waits: Signal, take: Value, sequence: Value
-               ) -> tuple[list[Value], Value]:
-        """Keep the levels of a side until they are written; return the rows, and what is missed."""
+    def _concerns(self, m) -> Value:
+        """Return whether `sides` are levels to record: of an event, or of the side of the last."""
         side = self.sides.p
-        # The context of an event is known 3 cycles after its levels.
-        age = Signal(3)
         last_side = Signal(1 + len(side.symbol_index))
         this_side = Cat(side.side, side.symbol_index)
-        settled = Signal()          # there was an event, and none since
-        wanted = Signal()
-        m.d.comb += wanted.eq(self.cfg_depth & self.sides.valid & ~side.waits & (
-            side.event | (settled & (last_side == this_side))))
+        settled = Signal()          # there was an event
         with m.If(self.sides.valid & side.event):
             m.d.sync += [last_side.eq(this_side), settled.eq(1)]
-        kept = Signal(side.shape(), reset_less=True)
-        held = Signal()
-        mine = Signal(64, reset_less=True)
-        with m.If(wanted & ~held):
-            m.d.sync += [Value.cast(kept).eq(Value.cast(side)), held.eq(1), age.eq(1)]
-        with m.Elif(held & ~waits):
-            m.d.sync += age.eq(age << 1)
-            with m.If(age[-1]):
-                m.d.sync += [waits.eq(1), mine.eq(sequence)]
-        with m.If(take):
-            m.d.sync += [waits.eq(0), held.eq(0)]
-        self._depth_held = held
-        self._depth_symbol, self._depth_side = kept.symbol_index, Value.cast(kept.side)
-        names = [f"{name}_{n}" for n in range(DEPTH_LEVELS) for name in ("price", "quantity")]
-        unknown = events.UNKNOWN_PRICE
-        values = {"feed_sequence": mine}
-        for n, level in enumerate(kept.levels):
-            hidden = kept.unknown & ~kept.valid[n]
-            values[f"price_{n}"] = level.price | (Mux(hidden, unknown, 0))
-            values[f"quantity_{n}"] = level.quantity
-        return _rows(values, events.BID_DEPTH, ["feed_sequence", *names]), wanted & held
-
-    def _vector(self, queue: VectorQueue) -> list[Value]:
-        """Return the rows of the vector that is the first in the queue."""
-        kept = queue.queued.p
-        flags = (Mux(kept.vector.usable, int(VectorFlag.USABLE), 0)
-                 | Mux(kept.score.usable, int(VectorFlag.SCORED), 0))
-        values = {
-            "feed_sequence": kept.sequence, "ts_ns": kept.time_ns, "score": kept.score.score,
-            "epoch": kept.score.epoch, "flags": flags, "reserved": C(0, 8),
-            **{feature.name: kept.vector.features[n] for n, feature in enumerate(FEATURES)},
-        }
-        return _rows(values, events.FEATURE_VECTOR, [
-            field.name for field in events.FEATURE_VECTOR.fields[len(events.HEADER.fields):]])
+        return self.cfg_depth & self.sides.valid & ~side.waits & (
+            side.event | (settled & (last_side == this_side)))
 
     def _read(self, m, read, written: Signal, tail: Signal) -> Signal:
         """Give rows out, word by word, without a pause in a record; return whether one is read."""
@@ -238,6 +211,30 @@ class DetailRecorder(wiring.Component):
             m.d.sync += half.eq(~half)
             m.d.sync += part.eq(part + half)
         return fetched
+
+
+def _depth_rows(kept) -> list[Value]:
+    """Return the rows of the levels of a side."""
+    names = [f"{name}_{n}" for n in range(DEPTH_LEVELS) for name in ("price", "quantity")]
+    values = {"feed_sequence": kept.sequence}
+    for n, level in enumerate(kept.side.levels):
+        hidden = kept.side.unknown & ~kept.side.valid[n]
+        values[f"price_{n}"] = level.price | (Mux(hidden, events.UNKNOWN_PRICE, 0))
+        values[f"quantity_{n}"] = level.quantity
+    return _rows(values, events.BID_DEPTH, ["feed_sequence", *names])
+
+
+def _vector_rows(kept) -> list[Value]:
+    """Return the rows of a vector with its score."""
+    flags = (Mux(kept.vector.usable, int(VectorFlag.USABLE), 0)
+             | Mux(kept.score.usable, int(VectorFlag.SCORED), 0))
+    values = {
+        "feed_sequence": kept.sequence, "ts_ns": kept.time_ns, "score": kept.score.score,
+        "epoch": kept.score.epoch, "flags": flags, "reserved": C(0, 8),
+        **{feature.name: kept.vector.features[n] for n, feature in enumerate(FEATURES)},
+    }
+    return _rows(values, events.FEATURE_VECTOR, [
+        field.name for field in events.FEATURE_VECTOR.fields[len(events.HEADER.fields):]])
 
 
 def _packed(values: dict, fields) -> Value:
