@@ -94,6 +94,28 @@ def test_a_side_that_wants_levels_is_searched_once(row):
     refill(scenario)
 
 
+def test_searching_covers_wish_request_and_search_but_no_wish_of_a_barred_side():
+    async def scenario(it):
+        it.ctx.set(it.dut.barred, 0b1101)
+        await it.settle(2)
+        await it.ctx.tick().repeat(3)
+        assert not it.get("searching"), "it cannot be searched now"
+        it.ctx.set(it.dut.barred, 0b1001)
+        await it.ctx.tick().repeat(2)
+        for _ in range(10):
+            assert it.get("searching")
+            await it.ctx.tick()
+        await it.pulse("taken")
+        await it.settle(2, settled_wants=0)
+        await it.ctx.tick().repeat(3)
+        assert it.get("searching"), "it runs"
+        await it.pulse("ended", ended_dry=1)
+        await it.ctx.tick()
+        assert not it.get("searching")
+
+    refill(scenario)
+
+
 def test_a_side_without_levels_goes_first_and_a_barred_one_is_not_searched():
     async def scenario(it):
         it.ctx.set(it.dut.barred, 0b1111)
