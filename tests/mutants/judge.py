@@ -248,7 +248,8 @@ class Judge:
             raise JudgeError(f"pytest ended with {run.status} on {mutant.key}:\n"
                              f"{text[-3000:]}")
         if _NO_ASSERTION.search(text) and (done := self._emit(folder)).status:
-            return Verdict.STILLBORN, done.text.strip().splitlines()[-1][:120]
+            text = done.text.replace(f"{self.root.resolve()}/", "")
+            return Verdict.STILLBORN, text.strip().splitlines()[-1][:120]
         running = [match[1] for match in map(_TEST.match, text.splitlines()) if match]
         late = LIMIT_TEXT in text
         return (Verdict.TIMED_OUT if late else Verdict.CAUGHT,
