@@ -17,7 +17,7 @@ from proto.checks import Check
 from proto.events import AnswerCode, BookState, EventKind, OrderFlag
 from proto.features import FEATURES
 from tests.unit.control.plant import running_plant
-from tests.unit.control.test_cli import WEIGHTS, order_event
+from tests.unit.control.ready import WEIGHTS, order_event
 
 
 @pytest.fixture

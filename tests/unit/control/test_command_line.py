@@ -22,9 +22,7 @@ from control.cli.reference import ANSWERS, STATUSES, commands, keys_of, section
 from control.errors import ExitStatus, Reason
 from proto.events import EVENTS
 from tests.unit.control.plant import running_plant
-from tests.unit.control.test_cli import LIMITS, make_ready, model_file
-
-__all__ = ["model_file"]
+from tests.unit.control.ready import LIMITS, make_ready
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMANDS = dict(commands())

@@ -8,9 +8,7 @@ from pathlib import Path
 
 from proto.events import AnswerCode, EventKind, OrderFlag
 from tests.unit.control.plant import running_plant
-from tests.unit.control.test_cli import make_ready, model_file, order_event
-
-__all__ = ["model_file"]
+from tests.unit.control.ready import make_ready, order_event
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -7,7 +7,7 @@ from proto.features import FEATURES
 from sim.appliance import Appliance
 from tests.unit.control.fake_appliance import FakeAppliance
 from tests.unit.control.plant import running_plant
-from tests.unit.control.test_cli import WEIGHTS
+from tests.unit.control.ready import WEIGHTS
 
 pytestmark = pytest.mark.e2e
 
