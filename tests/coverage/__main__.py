@@ -37,6 +37,8 @@ _RUNS = (
         "symbols_can_be_chosen_and_text_is_for_people", "frames_of_a_real_capture",
         "rebuilt_headers_need_lenient",
         "two_lines_that_lose_packets_give_what_one_whole_line_gives")),
+    *(f"tests/e2e/test_features.py::test_vectors_and_levels_equal_the_specification[{name}]"
+      for name in ("04:00, 198 symbols", "09:30, a mid-session join")),
     "tests/e2e/test_feed_events.py", "tests/e2e/test_order_flow.py",
 )
 
