@@ -65,9 +65,17 @@ class Step:
 
     @property
     def text(self) -> str:
-        """The command as a user types it."""
+        """The command as a user types it in the project's folder, with the data in it."""
         return shlex.join([*(f"{name}={value}" for name, value in self.variables.items()),
-                           "python", *self.command])
+                           "python", *map(_shown, self.command)])
+
+
+def _shown(argument: str) -> str:
+    """Return an argument without what only this machine has."""
+    path, data = Path(argument), data_folder()
+    if data is not None and path.is_relative_to(data):
+        return str("shared/data" / path.relative_to(data))
+    return str(path.relative_to(_ROOT)) if path.is_relative_to(_ROOT) else argument
 
 
 def steps(seed: int, folder: Path) -> list[Step]:

@@ -119,3 +119,13 @@ def test_an_interrupted_night_ends_its_step(tmp_path):
     assert process.returncode == 130 and "interrupted" in told
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
+
+
+def test_what_is_recorded_of_a_command_names_no_folder_of_this_machine(tmp_path, monkeypatch):
+    data = tmp_path / "elsewhere"
+    monkeypatch.setattr(nightly, "data_folder", lambda: data)
+    shown = Step(name="a", command=("-m", "sim.replay", str(data / "a" / "b.itch"),
+                                    str(ROOT / "build" / "c.json"), "--seed", "1")).text
+    assert shown == "python -m sim.replay shared/data/a/b.itch build/c.json --seed 1"
+    for found in steps(1, ROOT / "build" / "nightly"):
+        assert str(ROOT) not in found.text and str(data) not in found.text
