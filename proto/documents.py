@@ -157,6 +157,7 @@ messages alone; only the position is our own.
 
 A vector is *usable* when the book is exact and has both sides; no other is traded on. An event
 that is not usable ends what `previous` remembers; the flows, intensities and the volatility go on.
+A reset of the feed forgets all of it.
 
 Features as of *this event* are on the path from the feed to the order. The others are of *the event
 before*: what had happened up to the symbol's event before this one, at the exchange time of this

@@ -195,6 +195,8 @@ class FeatureExtractor(wiring.Component):
         ]
         with m.If(busy):
             m.d.sync += known.bit_select(origin.symbol_index, 1).eq(origin.usable)
+        with m.If(self.clear):
+            m.d.sync += known.eq(0)
 
         vector = self.vectors.p
         fast = {
@@ -232,6 +234,7 @@ class FeatureExtractor(wiring.Component):
             slow.imbalance.eq(depth.imbalance), slow.position.eq(self.position),
             slow.moved.eq(self.vectors.valid), slow.moved_symbol.eq(vector.symbol_index),
             slow.mid_move.eq(vector.features[FAST_NAMES.index("mid_move")]),
+            slow.clear.eq(self.clear),
             Value.cast(self.known).eq(Value.cast(slow.features)),
         ]
 

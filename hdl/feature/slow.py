@@ -64,6 +64,8 @@ class SlowFeatures(wiring.Component):
         Of the five best levels, before the event; own position.
     moved, moved_symbol, mid_move : ``In(1)``, ``In(profile.symbol_bits)``, ``In(signed(16))``
         Two cycles after `taken`: its move of the mid.
+    clear : ``In(1)``
+        All books are empty: what their events have left is forgotten.
     features : ``Out(data.ArrayLayout(signed(16), len(SLOW_NAMES)))``
         In the order of :data:`SLOW_NAMES`.
     """
@@ -84,6 +86,7 @@ class SlowFeatures(wiring.Component):
             "moved": In(1),
             "moved_symbol": In(profile.symbol_bits),
             "mid_move": In(signed(FEATURE_BITS)),
+            "clear": In(1),
             "features": Out(data.ArrayLayout(signed(FEATURE_BITS), len(SLOW_NAMES))),
         })
 
@@ -98,13 +101,22 @@ class SlowFeatures(wiring.Component):
         m.d.comb += [executed.eq(fresh & self.top.execution),
                      trades.eq(executed | (fresh & self.hidden_trades.any()))]
 
+        # Memories keep what they hold; what a symbol had no event for is not in them.
+        had_event = Signal(self.profile.symbols)
+        with m.If(self.taken):
+            m.d.sync += had_event.bit_select(self.top.symbol_index, 1).eq(1)
+        with m.If(self.clear):
+            m.d.sync += had_event.eq(0)
+        left = had_event.bit_select(self.top.symbol_index, 1)
+
         elapsed, since = self._times(m, trades)
         counted = {"messages": fresh,
                    "trades": Mux(fresh, self.hidden_trades + self.top.execution, 0)}
         for name, amount in elapsed.items():
-            self._intensity(m, name, amount, counted[name], feature[f"{name[:-1]}_intensity"])
-        self._trade_flow(m, feature["trade_flow"])
-        self._volatility(m, feature["volatility"])
+            self._intensity(m, name, left, amount, counted[name],
+                            feature[f"{name[:-1]}_intensity"])
+        self._trade_flow(m, left, feature["trade_flow"])
+        self._volatility(m, left, feature["volatility"])
         m.d.sync += [
             feature["imbalance_top5"].eq(self.imbalance),
             feature["time_since_trade"].eq(since),
@@ -139,12 +151,15 @@ class SlowFeatures(wiring.Component):
         known = Signal(self.profile.symbols)
         with m.If(self.taken & trades):
             m.d.sync += known.bit_select(self.top.symbol_index, 1).eq(1)
+        with m.If(self.clear):
+            m.d.sync += known.eq(0)
         since = Signal(range(NO_TRADE + 1))
         m.d.comb += since.eq(Mux(known.bit_select(self.top.symbol_index, 1),
                                  _bits(m, difference), NO_TRADE))
         return elapsed, since
 
-    def _intensity(self, m, name: str, elapsed: Value, count: Value, feature: Value) -> None:
+    def _intensity(self, m, name: str, left: Value, elapsed: Value, count: Value, feature: Value
+                   ) -> None:
         memory = self._memory(m, name, INTENSITY_BITS)
         write, read = memory.write_port(), memory.read_port(domain="comb")
         backwards = elapsed[-1]
@@ -161,7 +176,7 @@ class SlowFeatures(wiring.Component):
         stored = Signal(name=f"{name}_stored")
         total = Signal(INTENSITY_BITS + 1, name=f"{name}_total")
         m.d.sync += [
-            decayed.eq((read.data >> amount) & (~gone).replicate(INTENSITY_BITS)),
+            decayed.eq((read.data >> amount) & (left & ~gone).replicate(INTENSITY_BITS)),
             step.eq(count), stored.eq(self.taken),
             write.addr.eq(self.top.symbol_index),
         ]
@@ -171,10 +186,10 @@ class SlowFeatures(wiring.Component):
             write.en.eq(stored),
         ]
 
-    def _trade_flow(self, m, feature: Value) -> None:
+    def _trade_flow(self, m, left: Value, feature: Value) -> None:
         memory = self._memory(m, "trade_flows", signed(TRADE_FLOW_BITS))
         write, read = memory.write_port(), memory.read_port(domain="comb")
-        flow = read.data
+        flow = Mux(left, read.data, 0)
         top = self.top
         decayed = Signal(signed(TRADE_FLOW_BITS), reset_less=True)
         shares = Signal(FLOW_QUANTITY_BITS, reset_less=True)
@@ -200,7 +215,7 @@ class SlowFeatures(wiring.Component):
             write.en.eq(stored),
         ]
 
-    def _volatility(self, m, feature: Value) -> None:
+    def _volatility(self, m, left: Value, feature: Value) -> None:
         memory = self._memory(m, "volatilities", VOLATILITY_BITS)
         write, read = memory.write_port(), memory.read_port(domain="comb")
         now = Signal(VOLATILITY_BITS)
@@ -215,7 +230,7 @@ class SlowFeatures(wiring.Component):
             write.en.eq(self.moved),
             write.data.eq((Cat(falls, decayed) + Cat(falls, size))[1:VOLATILITY_BITS + 1]),
             now.eq(Mux(self.moved & (self.moved_symbol == self.top.symbol_index),
-                       write.data, read.data)),
+                       write.data, read.data & left.replicate(VOLATILITY_BITS))),
         ]
         over = now[FEATURE_BITS - 1:].any()
         m.d.sync += [

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from abc import ABC, abstractmethod
 
 import cocotb
 from amaranth.lib import data
@@ -23,7 +24,7 @@ BEAT = data.Layout.cast(FrameBeat)
 NOTE = data.Layout.cast(DatagramInfo)
 
 
-class LineBench:
+class LineBench(ABC):
     """A consumer that keeps everything, and the clocks; a line adds its bus model.
 
     Attributes
@@ -50,9 +51,9 @@ class LineBench:
         dut.udp_port.value = PORT
         dut.beat_ready.value = 0
 
+    @abstractmethod
     def look(self, cycle: int) -> None:
         """Note what the line's own pins show in a cycle."""
-        raise NotImplementedError
 
     async def start(self):
         """Start the clocks, reset, and begin to watch."""

@@ -85,10 +85,11 @@ def random_steps(rng: random.Random, count: int) -> list[Step]:
     return steps
 
 
-def simulate(steps: list[Step], gaps: list[int]) -> list:
+def simulate(steps: list[Step], gaps: list[int], clear_before: int | None = None) -> list:
     """Return (cycle of valid - cycle of transfer, payload) of each event.
 
-    What is `known` a cycle before the vector is asserted to be in it.
+    All books are cleared before the event of the number given. What is `known` a cycle before the
+    vector is asserted to be in it.
     """
     dut = FeatureExtractor(PROFILE)
     out: list = []
@@ -99,6 +100,11 @@ def simulate(steps: list[Step], gaps: list[int]) -> list:
         cycle = 1
         for number, ((symbol, tag, touch, event, sizes, more), gap) in enumerate(
                 zip(steps, gaps, strict=True)):
+            if number == clear_before:
+                for clear in (0, 0, 0, 1, 0):
+                    ctx.set(dut.clear, clear)
+                    await ctx.tick()
+                cycle += 5
             ctx.set(dut.coming, {
                 "symbol_index": symbol, "start_cycles": 1000 + number,
                 "time": event.time_ns >> 10, "hidden_trades": event.hidden_trades})
@@ -157,6 +163,18 @@ def test_vectors_equal_the_twin_and_take_two_cycles(seed):
         assert min(seen[feature.name]) >= feature.minimum, feature.name
         assert max(seen[feature.name]) <= feature.maximum, feature.name
         assert len(seen[feature.name]) > 4, feature.name
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_after_a_feed_reset_nothing_is_left_of_the_events_before(seed):
+    rng = random.Random(seed)
+    runs = [random_steps(rng, 60), random_steps(rng, 60)]
+    steps = [step for run_of in runs for step in run_of]
+    found = simulate(steps, [2] * len(steps), clear_before=len(runs[0]))
+    wanted = [golden.update(symbol, touch, event) for golden, run_of in zip(
+        (Features(), Features()), runs, strict=True) for symbol, _, touch, event, *_ in run_of]
+    for number, ((_, vector), values) in enumerate(zip(found, wanted, strict=True)):
+        assert [vector.features[n] for n in range(len(FEATURE_NAMES))] == list(values), number
 
 
 def test_flows_and_volatility_never_leave_their_accumulators():
