@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from proto.events import EVENTS, HEADER, EventKind, Sequence
 from proto.feed_records import FeedMessageReader, RecordedMessage
+from proto.wire.message import Kind, Message
 
 __all__ = ["RECENT_RECORDS", "DecodedEvent", "EventBroker", "EventDecoder", "Subscription",
            "decode_event"]
@@ -28,13 +29,16 @@ class DecodedEvent:
     kind : str
         Its kind, ``unknown`` if there is no layout for it.
     fields : dict of str to int
-        Its fields; of an unknown kind those of the header.
+        Its fields, signed where the table of its kind says so; of an unknown kind those of the
+        header.
     record : bytes
         As it came.
     message : str
         Type of a message of the feed; its numbers are among `fields`.
     texts : dict of str to str
         Its texts and codes.
+    signed : frozenset of str
+        Names of those among `fields` that may be negative.
     """
 
     kind: str
@@ -42,6 +46,7 @@ class DecodedEvent:
     record: bytes
     message: str = ""
     texts: dict[str, str] = field(default_factory=dict[str, str])
+    signed: frozenset[str] = frozenset()
 
     @property
     def symbol_index(self) -> int | None:
@@ -57,7 +62,12 @@ def decode_event(record: bytes) -> DecodedEvent:
     layout = EVENTS[EventKind(number)] if known else HEADER
     fields = {name: value for name, value in layout.decode_from(record).items()
               if isinstance(value, int)}
-    return DecodedEvent(EventKind(number).name.lower() if known else "unknown", fields, record)
+    return DecodedEvent(EventKind(number).name.lower() if known else "unknown", fields, record,
+                        signed=_signed(layout))
+
+
+def _signed(layout: Message) -> frozenset[str]:
+    return frozenset(field.name for field in layout if field.kind is Kind.SINT)
 
 
 class EventDecoder:
@@ -95,7 +105,8 @@ def _named(event: DecodedEvent, message: RecordedMessage) -> DecodedEvent:
     numbers = {name: value for name, value in values.items() if isinstance(value, int)}
     texts = {name: str(value) for name, value in values.items() if name not in numbers}
     head = {name: value for name, value in event.fields.items() if not name.startswith("content_")}
-    return DecodedEvent(event.kind, head | numbers, event.record, message.layout.name, texts)
+    return DecodedEvent(event.kind, head | numbers, event.record, message.layout.name, texts,
+                        event.signed | _signed(message.layout))
 
 
 class Subscription:

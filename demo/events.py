@@ -96,7 +96,8 @@ class EventLog:
         self._recorder.take(event.record, event.symbol)
         if event.kind in _DETAILS:
             return
-        record: Record = {**event.fields, "kind": event.kind, "symbol": event.symbol}
+        record: Record = {**event.fields, **event.signed_fields,
+                          "kind": event.kind, "symbol": event.symbol}
         if event.kind == _TOP:
             self.tops[event.symbol] = record
             self.top_records += 1

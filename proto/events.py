@@ -1,14 +1,15 @@
 """Event records: what the appliance reports, 64 bytes each, little-endian.
 
 A record begins with a header that tells its kind; gateware packs it and Python unpacks it from the
-same table. Field names equal the columns of a recording and the fields of the service.
+same table, which also says which numbers are in two's complement. Field names equal the columns
+of a recording and the fields of the service.
 """
 
 from enum import IntEnum, IntFlag
 
 from proto.errors import ProtoError
 from proto.features import DEPTH_LEVELS, FEATURES
-from proto.wire.message import Field, Kind, Message, uint
+from proto.wire.message import Field, Kind, Message, sint, uint
 
 __all__ = [
     "ASK_DEPTH", "BID_DEPTH", "CONTENT_WORDS", "EVENTS", "EVENT_BYTES", "FEATURE_VECTOR",
@@ -166,7 +167,7 @@ ORDER_SENT = Message(
              description="when the strategy asked the gate; 0 = a cancel of a sweep"),
         uint("user_ref_num", 4), uint("quantity", 4, unit="shares"),
         uint("price", 4, unit="1e-4 USD"),
-        uint("score", 4, description="two's complement, in the unit of the model"),
+        sint("score", 4, description="in the unit of the model"),
         uint("epoch", 2, description="of the model"), uint("limits_version", 2),
         uint("latency", 2, unit="core cycles",
              description="Start to Start at the pins, saturated; 0 = no trigger"),
@@ -185,12 +186,12 @@ ORDER_REFUSED = Message(
              description="Start of the frame that caused it, after the elastic buffer; 0 = none"),
         uint("mask", 8, description="failed checks: bit n-1 is check n"),
         uint("quantity", 4, unit="shares"), uint("price", 4, unit="1e-4 USD"),
-        uint("score", 4, description="two's complement, in the unit of the model"),
+        sint("score", 4, description="in the unit of the model"),
         uint("reference_price", 4, unit="1e-4 USD",
              description="mid that the collar was put round"),
-        uint("worst_position", 4, unit="shares",
+        sint("worst_position", 4, unit="shares",
              description="before the order: position if every open order of its side executes, "
-                         "two's complement, saturated"),
+                         "saturated"),
         uint("count", 4, description="refusals in this record"),
         uint("open_orders", 2), uint("limits_version", 2),
         uint("epoch", 2, description="of the model"), uint("flags", 1, description="see OrderFlag"),
@@ -216,7 +217,7 @@ STATE = Message(
     "state", size=EVENT_BYTES, byteorder="little", source="event record, kind 5", fields=(
         *_HEADER_FIELDS,
         uint("now_ns", 8, unit="ns", description="hardware time"),
-        uint("cash", 8, unit="1e-4 USD", description="two's complement, see account.cash"),
+        sint("cash", 8, unit="1e-4 USD", description="see account.cash"),
         uint("turnover", 8, unit="1e-4 USD"),
         uint("session_sequence", 8, description="next SoupBinTCP sequence number"),
         uint("next_user_ref_num", 4),
@@ -284,9 +285,8 @@ FEATURE_VECTOR = Message(
         *_HEADER_FIELDS,
         uint("feed_sequence", 8, description="sequence number of the message that caused it"),
         uint("ts_ns", 8, unit="ns since midnight", description="the message's timestamp"),
-        *(uint(feature.name, 2, unit=feature.unit, description="two's complement")
-          for feature in FEATURES),
-        uint("score", 4, description="two's complement, in the unit of the model"),
+        *(sint(feature.name, 2, unit=feature.unit) for feature in FEATURES),
+        sint("score", 4, description="in the unit of the model"),
         uint("epoch", 2, description="of the model"),
         uint("flags", 1, description="see VectorFlag"), uint("reserved", 1),
     ))
@@ -300,7 +300,7 @@ EVENTS: dict[EventKind, Message] = {
     EventKind.ASK_DEPTH: ASK_DEPTH, EventKind.FEATURE_VECTOR: FEATURE_VECTOR,
 }
 
-_STRUCT_CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
+_UNSIGNED_CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 
 def struct_format(message: Message) -> str:
@@ -309,9 +309,10 @@ def struct_format(message: Message) -> str:
     Raises
     ------
     ProtoError
-        If a field is no unsigned integer of 1, 2, 4 or 8 bytes.
+        If a field is no integer of 1, 2, 4 or 8 bytes.
     """
-    return "<" + "".join(_STRUCT_CODES[_integer_size(message, field)] for field in message)
+    codes = [(_UNSIGNED_CODES[_integer_size(message, field)], field.kind) for field in message]
+    return "<" + "".join(code.lower() if kind is Kind.SINT else code for code, kind in codes)
 
 
 def numpy_dtype(message: Message) -> list[tuple[str, str]]:
@@ -322,11 +323,11 @@ def numpy_dtype(message: Message) -> list[tuple[str, str]]:
     ProtoError
         As :func:`struct_format`.
     """
-    return [(field.name, f"<u{_integer_size(message, field)}") for field in message]
+    return [(field.name, f"<{'i' if field.kind is Kind.SINT else 'u'}"
+                         f"{_integer_size(message, field)}") for field in message]
 
 
 def _integer_size(message: Message, field: Field) -> int:
-    if field.kind is not Kind.UINT or field.size not in _STRUCT_CODES:
-        raise ProtoError(f"{message.name}.{field.name} is no unsigned integer of 1, 2, 4 or 8 "
-                         f"bytes")
+    if field.kind not in (Kind.UINT, Kind.SINT) or field.size not in _UNSIGNED_CODES:
+        raise ProtoError(f"{message.name}.{field.name} is no integer of 1, 2, 4 or 8 bytes")
     return field.size

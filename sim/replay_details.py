@@ -17,7 +17,7 @@ from proto.events import (
     VectorFlag,
     numpy_dtype,
 )
-from proto.features import DEPTH_LEVELS, FEATURE_BITS, FEATURES
+from proto.features import DEPTH_LEVELS, FEATURES
 
 __all__ = ["DEPTH_COLUMNS", "FEATURE_COLUMNS", "DetailFiles", "Details"]
 
@@ -87,8 +87,7 @@ class Details:
     def features(self) -> npt.NDArray[np.int16]:
         """Return the features of all vectors, a row each."""
         rows = self.tables[EventKind.FEATURE_VECTOR]
-        assert FEATURE_BITS == 16
-        return np.stack([rows[feature.name].view(np.int16) for feature in FEATURES], axis=1)
+        return np.stack([rows[feature.name] for feature in FEATURES], axis=1)
 
 
 class DetailFiles:

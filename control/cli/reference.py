@@ -55,7 +55,9 @@ ANSWERS: dict[str, type[Message] | str] = {
     "session up": session_service_pb2.ConnectSessionResponse,
     "session down": session_service_pb2.DisconnectSessionResponse,
     "watch status": status_service_pb2.WatchStatusResponse,
-    "watch events": telemetry_service_pb2.Event,
+    "watch events": "`kind`, `symbol`, `fields` (every number by its name, signed where "
+                    "[events](events.md) says so), `message` and `texts` (of a feed message), "
+                    "`record` (hexadecimal); an object a record",
     "watch": "`at`, `status`, `risk`, `books`, `positions`, `orders` (open ones, and what all have "
              "left), `fills`, `latency`, `counters`, `profit_e4`, `symbol_profit_e4`, "
              "`refusals_per_second`, `counters_per_second`, `alerts`; an object a look",

@@ -122,14 +122,16 @@ def watch_events(
         if answer.dropped:
             environment.say(f"{answer.dropped} records dropped: this reader is too slow")
         for event in answer.events:
+            values = plain(event)
+            fields = values["fields"] | values.pop("signed_fields")
+            values["fields"] = dict(sorted(fields.items()))
             if how.output is Output.JSON:
-                how.show(event)
+                how.show(values)
             else:
-                values = plain(event)
-                fields = " ".join(f"{name}={value}" for name, value in
-                                  {**values["fields"], **values["texts"]}.items())
+                named = " ".join(f"{name}={value}" for name, value in
+                                 {**values["fields"], **values["texts"]}.items())
                 message = f"message={event.message} " if event.message else ""
-                environment.line(f"{event.kind} {event.symbol or '-'} {message}{fields}")
+                environment.line(f"{event.kind} {event.symbol or '-'} {message}{named}")
             seen += 1
             if seen == count:
                 return False

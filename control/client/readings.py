@@ -224,8 +224,8 @@ class Book(Value, message=telemetry_service_pb2.Book):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Event(Value, message=telemetry_service_pb2.Event):
-    """An event record; see docs/events.md."""
+class Event(Value, message=telemetry_service_pb2.Event, merged={"signed_fields": "fields"}):
+    """An event record; see docs/events.md. Its signed fields stand among the others."""
 
     kind: str
     fields: dict[str, int]

@@ -1,6 +1,6 @@
 """Messages of the service as frozen dataclasses."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self, cast
 
@@ -21,22 +21,29 @@ class Value:
 
     A subclass names its message and has a field for each of the message's, under the same name and
     with the same meaning; the ``.proto`` files describe them. Lists are tuples, enumerations short
-    names in lower case, and what was left out is None.
+    names in lower case, and what was left out is None. `merged` names maps of the message whose
+    entries stand in another one here.
     """
 
     MESSAGE: ClassVar[type[Message]]
+    MERGED: ClassVar[Mapping[str, str]]
 
-    def __init_subclass__(cls, *, message: type[Message], **more: Any) -> None:
+    def __init_subclass__(cls, *, message: type[Message], merged: Mapping[str, str] | None = None,
+                          **more: Any) -> None:
         super().__init_subclass__(**more)
         cls.MESSAGE = message
+        cls.MERGED = merged or {}
         VALUES[message.DESCRIPTOR.full_name] = cls
 
     @classmethod
     def of(cls, message: Message) -> Self:
         """Return what a message says."""
         known = message.DESCRIPTOR.fields_by_name
-        return cls(**{field.name: _read(message, cast(FieldDescriptor, known[field.name]))
-                      for field in fields(cls)})
+        values = {field.name: _read(message, cast(FieldDescriptor, known[field.name]))
+                  for field in fields(cls)}
+        for source, target in cls.MERGED.items():
+            values[target] = dict(sorted({**values[target], **getattr(message, source)}.items()))
+        return cls(**values)
 
 
 def _read(message: Message, field: FieldDescriptor) -> Any:

@@ -8,9 +8,8 @@ from control.explain.account import Account, account_at
 from control.explain.checks import CheckRow, Judged, judge
 from control.explain.frame import decode_frame, shown
 from control.explain.market import FeedMessage, Touch
-from control.explain.run import Run, score_of
+from control.explain.run import Run
 from control.orders import OrderLog
-from control.units import signed
 from proto.checks import Check, failed_checks
 from proto.events import NO_SYMBOL, AnswerCode, BookState, OrderFlag
 from proto.features import FEATURES
@@ -165,7 +164,7 @@ def _judged(run: Run, event: DecodedEvent, account: Account, touch: Touch | None
         symbol_index=index, quantity=fields["quantity"], price_e4=fields["price"], sell=sell,
         reference_e4=(fields["reference_price"] if recorded
                       else touch.mid_e4 if touch is not None else 0),
-        worst_position=(signed(fields["worst_position"]) if recorded
+        worst_position=(fields["worst_position"] if recorded
                         else account.worst_position(index, sell=sell)),
         worst_short=account.worst_position(index, sell=True),
         open_orders=(fields["open_orders"] if recorded else len(account.open_orders(index))),
@@ -181,7 +180,7 @@ def _order_row(run: Run, event: DecodedEvent, symbol: str) -> dict[str, Any]:
     return {"symbol": symbol, "sell": OrderFlag.SELL in flags, "quantity": fields["quantity"],
             "price_e4": fields["price"], "day": OrderFlag.DAY in flags,
             "cancel": OrderFlag.CANCEL in flags, "waited": OrderFlag.WAITED in flags,
-            "score": score_of(event), "epoch": fields["epoch"],
+            "score": fields["score"], "epoch": fields["epoch"],
             "limits_version": fields["limits_version"],
             "limits_shown": run.settings(fields["cycle"]).limits_version}
 
@@ -207,7 +206,7 @@ def _cause(run: Run, event: DecodedEvent) -> dict[str, Any]:
         "stages": stages_of(run, message, event, index, sequence),
         "book": books_of(run, index, sequence),
         "signal": (None if trigger is None else
-                   signal_of(run, message, index, cycle, score_of(event))),
+                   signal_of(run, message, index, cycle, event.fields["score"])),
     }
 
 
@@ -332,7 +331,7 @@ def _venue(run: Run, event: DecodedEvent, answers: list[DecodedEvent]) -> list[d
             "what": "cancel_sent", "cycle": fields["cycle"], "time_ns": time_ns,
             "after_ns": time_ns - began_ns, "venue_ns": 0, "quantity": 0, "price_e4": 0,
             "order_reference": 0, "session_sequence": 0,
-            "reason": (f"score {score_of(cancel)} after message {fields['feed_sequence']}"
+            "reason": (f"score {cancel.fields['score']} after message {fields['feed_sequence']}"
                        if fields["decision_cycle"] else "a sweep: kill or cancel of everything")})
     return sorted(rows, key=lambda row: row["cycle"])
 

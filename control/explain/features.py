@@ -4,9 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from control.broker import DecodedEvent
-from control.units import signed
 from proto.events import EventKind, VectorFlag
-from proto.features import FEATURE_BITS, FEATURES
+from proto.features import FEATURES
 
 __all__ = ["Vector", "Vectors"]
 
@@ -41,9 +40,9 @@ class Vector:
 def _vector(fields: dict[str, int]) -> Vector:
     return Vector(
         fields["feed_sequence"],
-        tuple(signed(fields[feature.name], FEATURE_BITS) for feature in FEATURES),
+        tuple(fields[feature.name] for feature in FEATURES),
         bool(fields["flags"] & VectorFlag.USABLE),
-        signed(fields["score"]) if fields["flags"] & VectorFlag.SCORED else None,
+        fields["score"] if fields["flags"] & VectorFlag.SCORED else None,
         fields["epoch"])
 
 

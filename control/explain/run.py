@@ -11,21 +11,15 @@ from control.explain.history import History, LineFrame, load_history
 from control.explain.market import FeedMessage, Market
 from control.explain.settings import SettingsInForce, settings_at
 from control.models import LinearModel, ModelError, load_model
-from control.units import signed
 from proto.events import NO_SYMBOL, EventKind, OrderFlag
 from proto.features import FEATURES
 from proto.recording import FILE_NAME
 
-__all__ = ["Run", "open_run", "score_of"]
+__all__ = ["Run", "open_run"]
 
 _SENT, _REFUSED, _ANSWER, _TOP = (kind.name.lower() for kind in (
     EventKind.ORDER_SENT, EventKind.ORDER_REFUSED, EventKind.VENUE_ANSWER, EventKind.TOP_OF_BOOK))
 _MODEL_FILE = "model.json"
-
-
-def score_of(event: DecodedEvent) -> int:
-    """Return the score in a record of an order."""
-    return signed(event.fields["score"])
 
 
 @dataclass
@@ -169,7 +163,7 @@ class Run:
                  if message.changes_book and (index := market.symbol_of(message.locate)) is not None
                  and wanted in (index, NO_SYMBOL)]
         for index, message in found:
-            if len(found) > 1 and self.score(index, message)[1] == score_of(event):
+            if len(found) > 1 and self.score(index, message)[1] == event.fields["score"]:
                 return message
         return found[-1][1] if found else None
 

@@ -1,7 +1,7 @@
 """Columns of a recording: those of :mod:`proto.events`, as Arrow types.
 
-A record's fields are columns of the same names, in the same order; fields in two's complement are
-signed columns. ``symbol``, the name that the management service gives the number of a book, stands
+A record's fields are columns of the same names, in the same order, signed where the table says so.
+``symbol``, the name that the management service gives the number of a book, stands
 behind ``symbol_index``; reserved fields are left out. Units, meanings and names of values are
 metadata of the columns. Records of a kind that is not known keep their header and their bytes.
 """
@@ -29,10 +29,9 @@ from proto.events import (
     StateFlag,
     VectorFlag,
 )
-from proto.features import FEATURES
 from proto.wire.message import Field, Kind, Message
 
-__all__ = ["KIND_NAMES", "RECORD", "SIGNED", "SYMBOL", "UNKNOWN", "arrow_schema", "record_batch"]
+__all__ = ["KIND_NAMES", "RECORD", "SYMBOL", "UNKNOWN", "arrow_schema", "record_batch"]
 
 #: Name of the kind of records that this version has no layout of.
 UNKNOWN = "unknown"
@@ -40,14 +39,6 @@ UNKNOWN = "unknown"
 KIND_NAMES = (*(kind.name.lower() for kind in EventKind if kind in EVENTS), UNKNOWN)
 #: Columns that no record has: the symbol's name; the bytes of a record of unknown kind.
 SYMBOL, RECORD = "symbol", "record"
-
-#: Fields that hold a number in two's complement.
-SIGNED = frozenset({
-    (EventKind.ORDER_SENT, "score"), (EventKind.ORDER_REFUSED, "score"),
-    (EventKind.ORDER_REFUSED, "worst_position"), (EventKind.STATE, "cash"),
-    (EventKind.FEATURE_VECTOR, "score"),
-    *((EventKind.FEATURE_VECTOR, feature.name) for feature in FEATURES),
-})
 
 _VALUES: dict[tuple[EventKind, str], type[IntEnum] | type[IntFlag]] = {
     (EventKind.TOP_OF_BOOK, "state"): BookState, (EventKind.ORDER_SENT, "flags"): OrderFlag,
@@ -83,7 +74,7 @@ def arrow_schema(name: str) -> pa.Schema:
     kind, message = _layout(name)
     columns: list[pa.Field[Any]] = []
     for field in _stored(message):
-        columns.append(pa.field(field.name, _type(kind, field), nullable=False,
+        columns.append(pa.field(field.name, _type(field), nullable=False,
                                 metadata=_metadata(kind, field)))
         if field.name == "symbol_index":
             columns.append(pa.field(SYMBOL, _SYMBOL_TYPE, metadata={
@@ -120,7 +111,7 @@ def record_batch(name: str, records: Sequence[bytes], symbols: Sequence[str]) ->
     for field in _stored(message):
         wanted = schema.field(field.name).type
         if field.kind in (Kind.UINT, Kind.SINT) and field.size in _NATIVE_BYTES:
-            numbers = np.ascontiguousarray(rows[:, field.span]).view(_format(kind, message, field))
+            numbers = np.ascontiguousarray(rows[:, field.span]).view(_format(message, field))
             arrays.append(pa.array(numbers.reshape(-1), wanted))
         else:
             arrays.append(pa.array([message.decode_from(record)[field.name]
@@ -133,23 +124,19 @@ def record_batch(name: str, records: Sequence[bytes], symbols: Sequence[str]) ->
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _is_signed(kind: EventKind | None, field: Field) -> bool:
-    return field.kind is Kind.SINT or (kind is not None and (kind, field.name) in SIGNED)
-
-
-def _format(kind: EventKind | None, message: Message, field: Field) -> str:
+def _format(message: Message, field: Field) -> str:
     order = "<" if message.byteorder == "little" else ">"
-    return f"{order}{'i' if _is_signed(kind, field) else 'u'}{field.size}"
+    return f"{order}{'i' if field.kind is Kind.SINT else 'u'}{field.size}"
 
 
-def _type(kind: EventKind | None, field: Field) -> pa.DataType:
+def _type(field: Field) -> pa.DataType:
     if field.kind in (Kind.UINT, Kind.SINT):
         bits = 8 * next(size for size in _NATIVE_BYTES if size >= field.size)
         signed: dict[int, pa.DataType] = {8: pa.int8(), 16: pa.int16(), 32: pa.int32(),
                                           64: pa.int64()}
         unsigned: dict[int, pa.DataType] = {8: pa.uint8(), 16: pa.uint16(), 32: pa.uint32(),
                                             64: pa.uint64()}
-        return (signed if _is_signed(kind, field) else unsigned)[bits]
+        return (signed if field.kind is Kind.SINT else unsigned)[bits]
     if field.kind is Kind.OCTETS:
         return pa.binary(field.size)
     return pa.int64() if field.kind is Kind.DIGITS else pa.string()

@@ -162,6 +162,8 @@ def _encode_level(level: Level) -> pb.BookLevel:
 
 def _encode_event(event: DecodedEvent, names: dict[int, str]) -> pb.Event:
     index = event.symbol_index
-    return pb.Event(kind=event.kind, fields=event.fields, record=event.record,
+    unsigned = {name: value for name, value in event.fields.items() if name not in event.signed}
+    return pb.Event(kind=event.kind, fields=unsigned, record=event.record,
                     symbol="" if index is None else names.get(index, ""),
-                    message=event.message, texts=event.texts)
+                    message=event.message, texts=event.texts,
+                    signed_fields={name: event.fields[name] for name in event.signed})

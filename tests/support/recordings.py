@@ -36,8 +36,7 @@ class Story:
         fields.update({"schema_version": SCHEMA_VERSION, "kind": int(kind),
                        "event_sequence": sequence,
                        "symbol_index": NO_SYMBOL if symbol is None else symbol})
-        for name, value in values.items():
-            fields[name] = value % (1 << layout.field(name).bits)
+        fields.update({name: int(value) for name, value in values.items()})
         self._recorder.take(layout.encode(fields), "" if symbol is None else _NAMES[symbol])
 
     def top(self, ts_ns: int, bid: int, ask: int, *, symbol: int = 0, sizes: tuple[int, int] = (

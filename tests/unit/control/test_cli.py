@@ -1,17 +1,20 @@
 """What the command line prints, over gRPC and UDP, of a fake appliance; all on loopback."""
 
 import json
+import re
 import struct
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 from tickwire.v1 import limits_service_pb2, telemetry_service_pb2
 
 from control.cli.main import app, run
 from control.cli.output import render_json, render_text
+from control.cli.reference import ANSWERS
 from proto.checks import Check
-from proto.events import EVENTS, AnswerCode, EventKind, OrderFlag
+from proto.events import EVENTS, FEATURE_VECTOR, AnswerCode, EventKind, OrderFlag
 from tests.unit.control.ready import order_event
 
 
@@ -65,6 +68,40 @@ def event(number, symbol=0):
     return layout.encode({**values, "schema_version": 1, "kind": EventKind.TOP_OF_BOOK,
                           "symbol_index": symbol, "event_sequence": number,
                           "bid_price": 1_000_000 + number})
+
+
+@contextmanager
+def watching(plant, *options):
+    """Run ``watch events`` for the length of a block; then what it printed is in the list."""
+    printed = []
+    plant.until(lambda: not plant.appliance.broker._subscriptions)     # of one before
+
+    def watch():
+        status, out, err = plant.command("watch", "events", *options)
+        assert status == 0, err
+        printed.extend(out.splitlines())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    plant.until(lambda: plant.appliance.broker._subscriptions)
+    yield printed
+    watcher.join(10)
+
+
+def test_watched_numbers_have_their_signs_in_text_and_json(plant):
+    state = order_event(EventKind.STATE, cash=-12_345_600, turnover=2**64 - 1)
+    vector = order_event(EventKind.FEATURE_VECTOR, position=-100, spread=-1, score=-2**31)
+    with watching(plant, "--count", "2") as printed:
+        for record in (state, vector):
+            plant.call(plant.fake.record, record)
+    assert " cash=-12345600 " in printed[0] and "turnover=18446744073709551615" in printed[0]
+    assert " position=-100 " in printed[1] and " score=-2147483648 " in printed[1]
+    with watching(plant, "--count", "1", "--output", "json") as printed:
+        plant.call(plant.fake.record, vector)
+    row = json.loads(printed[0])
+    assert set(row) == set(re.findall(r"`(\w+)`", ANSWERS["watch events"]))
+    assert (row["fields"]["position"], row["fields"]["spread"]) == (-100, -1)
+    assert set(row["fields"]) == {field.name for field in FEATURE_VECTOR}
 
 
 def test_events_are_watched(plant):

@@ -35,7 +35,9 @@ def appliance(plant):
 @pytest.mark.parametrize("value", VALUES.values(), ids=lambda value: value.__name__)
 def test_a_value_has_every_field_of_its_message(value):
     names = [field.name for field in dataclasses.fields(value)]
-    assert names == [field.name for field in value.MESSAGE.DESCRIPTOR.fields]
+    assert set(value.MERGED.values()) <= set(names)
+    assert names == [field.name for field in value.MESSAGE.DESCRIPTOR.fields
+                     if field.name not in value.MERGED]
     assert value.__name__ in control.client.__all__
     message = value.MESSAGE()
     for field in message.DESCRIPTOR.fields:
@@ -43,7 +45,9 @@ def test_a_value_has_every_field_of_its_message(value):
             setattr(message, field.name, 1)
     found = dataclasses.asdict(value.of(message))
     for name, expected in plain(message).items():
-        if isinstance(found[name], bytes):
+        if name in value.MERGED:
+            assert name not in found
+        elif isinstance(found[name], bytes):
             assert found[name].hex() == expected
         else:
             assert found[name] == (tuple(expected) if isinstance(expected, list) else expected)
@@ -214,6 +218,12 @@ def test_events_are_followed_until_the_time_is_over_or_they_are_closed(appliance
     assert [(event.kind, event.symbol, event.fields["user_ref_num"]) for event in found] == [
         ("order_sent", "AAPL@XNAS", 3)]
     assert events.dropped == 0 and found[0].record[1] == EventKind.ORDER_SENT
+    with appliance.events(["order_refused"], seconds=1.0) as events:
+        send(plant, order_event(EventKind.ORDER_REFUSED, score=-7, worst_position=-100,
+                                mask=2**64 - 1))
+        (refused,) = events
+    assert (refused.fields["score"], refused.fields["worst_position"]) == (-7, -100)
+    assert refused.fields["mask"] == 2**64 - 1 and list(refused.fields) == sorted(refused.fields)
     endless = appliance.events()
     threading.Timer(0.2, endless.close).start()
     assert list(endless) == [] and list(endless) == []

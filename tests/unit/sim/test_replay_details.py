@@ -41,7 +41,7 @@ def test_features_are_signed_and_in_the_order_of_messages(tmp_path):
         files.take([record(
             EventKind.FEATURE_VECTOR, feed_sequence=sequence, ts_ns=77, symbol_index=1,
             flags=int(VectorFlag.USABLE) if value > 0 else 0, score=5,
-            **{feature.name: value & 0xFFFF for feature in FEATURES})], LOCATES)
+            **{feature.name: value for feature in FEATURES})], LOCATES)
     files.finish()
     assert lines(tmp_path / "features.csv") == [
         ",".join(FEATURE_COLUMNS), "2,77,15,1" + len(FEATURES) * ",4",

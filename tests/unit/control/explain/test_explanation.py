@@ -75,7 +75,7 @@ def top(made, cycle, sequence, **values):
         "ask_quantity": 100, "bid_count": 1, "ask_count": 1, **values})
     usable = values.get("bid_count", 1) > 0
     made.record(EventKind.FEATURE_VECTOR, cycle + 9, symbol_index=INDEX, feed_sequence=sequence,
-                spread=ASK - values.get("bid_price", BID) & 0xFFFF, position=-5 & 0xFFFF,
+                spread=min(ASK - values.get("bid_price", BID), 2**15 - 1), position=-5,
                 score=100 if usable else 0, epoch=1,
                 flags=int(VectorFlag.USABLE | VectorFlag.SCORED) if usable else 0)
 

@@ -21,8 +21,8 @@ def vector(sequence, *, symbol_index=INDEX, flags=BOTH, **values):
 
 
 def test_numbers_are_signed_and_in_the_order_of_the_table():
-    values = {feature.name: -number & 0xFFFF for number, feature in enumerate(FEATURES)}
-    found = Vectors([vector(5, score=2**32 - 7, **values)]).at(INDEX, 5)
+    values = {feature.name: -number for number, feature in enumerate(FEATURES)}
+    found = Vectors([vector(5, score=-7, **values)]).at(INDEX, 5)
     assert found.features == tuple(-number for number in range(len(FEATURES)))
     assert (found.usable, found.recorded_score, found.epoch) == (True, -7, 3)
 

@@ -13,11 +13,11 @@ from control.broker import decode_event
 from control.errors import ControlError, ExitStatus
 from control.recorder.origin import Origin
 from control.recorder.reader import open_recording
-from control.recorder.schema import KIND_NAMES, SIGNED, UNKNOWN, arrow_schema, record_batch
+from control.recorder.schema import KIND_NAMES, UNKNOWN, arrow_schema, record_batch
 from control.recorder.writer import Recorder
-from control.units import signed
 from proto.errors import ProtoError
 from proto.events import EVENT_BYTES, EVENTS, SCHEMA_VERSION, AnswerCode, EventKind
+from proto.wire.message import Kind
 
 ORIGIN = Origin(version="0.1.0", map_hash=0x00C0FFEE, core_hz=156_250_000, commit="abc")
 SEED = 20_191_230
@@ -40,12 +40,9 @@ def extreme_records(kind: int) -> list[bytes]:
 
 
 def expected(kind: EventKind, record: bytes) -> dict:
-    """Return a record as its layout decodes it, numbers in two's complement as such."""
-    layout = EVENTS[kind]
-    fields = layout.decode(record)
-    return {name: signed(value, layout.field(name).bits)
-            if isinstance(value, int) and (kind, name) in SIGNED else value
-            for name, value in fields.items() if name != "reserved"}
+    """Return a record as its layout decodes it."""
+    return {name: value for name, value in EVENTS[kind].decode(record).items()
+            if name != "reserved"}
 
 
 @pytest.mark.parametrize("kind", list(EVENTS), ids=lambda kind: kind.name.lower())
@@ -71,12 +68,13 @@ def test_a_record_of_unknown_kind_keeps_its_bytes(tmp_path):
     assert [row["kind"] for row in rows] == [250] * 3 and rows[0]["symbol"] is None
 
 
-def test_signed_columns_are_those_said_to_be_in_twos_complement():
-    said = {(kind, field.name) for kind, message in EVENTS.items() for field in message
-            if "two's complement" in field.description}
-    assert said == SIGNED
-    for kind, name in SIGNED:
-        assert pa.types.is_signed_integer(arrow_schema(kind.name.lower()).field(name).type)
+def test_signed_fields_are_signed_columns_and_no_others():
+    for kind, message in EVENTS.items():
+        schema = arrow_schema(kind.name.lower())
+        for field in message:
+            if field.name != "reserved":
+                signed = pa.types.is_signed_integer(schema.field(field.name).type)
+                assert signed == (field.kind is Kind.SINT), (kind, field.name)
 
 
 def test_columns_tell_their_unit_and_names_of_values():

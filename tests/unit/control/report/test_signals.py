@@ -27,7 +27,7 @@ def folder(tmp_path):
                 (3, 2, -5, BOTH), (5, 2, 9, 0))):
             recorder.take(record(
                 EventKind.FEATURE_VECTOR, event_sequence=number, symbol_index=symbol,
-                feed_sequence=sequence, ts_ns=1000 * sequence, score=score & 0xFFFFFFFF,
+                feed_sequence=sequence, ts_ns=1000 * sequence, score=score,
                 flags=flags), {2: "TEST@XNAS", 3: "OTHER@XNAS"}[symbol])
     return tmp_path
 

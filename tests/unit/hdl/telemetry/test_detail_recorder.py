@@ -104,9 +104,9 @@ def test_records_are_what_the_events_were(take):
                 **{f"quantity_{place}": level["quantity"] for place, level in enumerate(shown)}}))
             wanted.append((EventKind.FEATURE_VECTOR, {
                 "symbol_index": number % 8, "feed_sequence": 1000 + number,
-                "ts_ns": 10**13 + number, "score": score % 2**32, "epoch": 7,
+                "ts_ns": 10**13 + number, "score": score, "epoch": 7,
                 "flags": usable * VectorFlag.USABLE | scored * VectorFlag.SCORED,
-                **{feature.name: value % 2**16
+                **{feature.name: value
                    for feature, value in zip(FEATURES, values, strict=True)}}))
             await bench.event(ctx, number, {
                 "side": selling, "levels": shown, "valid": (1 << count) - 1, "unknown": unknown,
