@@ -21,9 +21,9 @@ class GmiiReceiver(wiring.Component):
 
     A frame begins with any number of bytes of preamble, which a receiver may shorten (35.2.3.2.2),
     and the delimiter; with anything else there, or an error, it is not delivered and
-    `stat_bad_preamble` pulses. It ends with its enable (after at least one byte; a frame without
-    bytes vanishes), or with the byte that exceeds `cfg_max_frame_bytes` (bad). An error makes it
-    bad and does not end it.
+    `stat_bad_preamble` pulses. It ends with its enable, or with the byte that exceeds
+    `cfg_max_frame_bytes` (bad). An error makes it bad and does not end it. A frame that ends before
+    its first byte is counted, and neither delivered nor judged.
 
     Members
     -------
@@ -42,7 +42,8 @@ class GmiiReceiver(wiring.Component):
         One for each frame, in order, exactly ``VERDICT_CYCLES`` cycles after its last beat.
     stat_frames_good, stat_bad_fcs, stat_runt, stat_oversize, stat_error_char : ``Out(1)``
         Exactly one of them pulses with each verdict: good, or the first that applies of an error
-        in the frame, over the maximum, below 64 bytes, wrong FCS.
+        in the frame, over the maximum, below 64 bytes, wrong FCS; and `stat_runt` without one for a
+        frame that has no byte.
     stat_bad_preamble : ``Out(1)``
         A frame without correct preamble and delimiter.
     stat_fault : ``Out(1)``
@@ -143,5 +144,6 @@ class GmiiReceiver(wiring.Component):
         with m.If(leaves & first):
             m.d.sync += self.frame_info.start_cycles.eq(stamp)
 
-        judge_frames(m, self, spoilt=was_spoilt, over=was_over, short=was_short)
+        judge_frames(m, self, spoilt=was_spoilt, over=was_over, short=was_short,
+                     empty=end & inside & ~lanes[0], empty_spoilt=C(0))
         return m

@@ -80,8 +80,12 @@ class FcsCheck(wiring.Component):
         return m
 
 
-def judge_frames(m: Module, line, *, spoilt, over, short) -> None:
+def judge_frames(m: Module, line, *, spoilt, over, short, empty, empty_spoilt) -> None:
     """Give the verdicts of `line`, a receiver, two cycles after a frame's last beat.
+
+    A frame without a byte has no beat, and so no verdict; it is counted three cycles after its end,
+    when no verdict of a frame before or behind it is given: that of one before comes at most
+    two cycles after the empty frame's end, that of one behind at least four.
 
     Parameters
     ----------
@@ -91,6 +95,8 @@ def judge_frames(m: Module, line, *, spoilt, over, short) -> None:
         Its ``beats``, ``verdicts`` and five of its pulses are used.
     spoilt, over, short : Value
         Faults of the frame, with its last beat.
+    empty, empty_spoilt : Value
+        A frame has ended before its first byte; by something else than it should.
     """
     m.submodules.fcs = check = FcsCheck()
     m.d.comb += [check.valid.eq(line.beats.valid), check.beat.eq(line.beats.payload)]
@@ -111,6 +117,12 @@ def judge_frames(m: Module, line, *, spoilt, over, short) -> None:
     for fault, pulse in faults:
         m.d.sync += pulse.eq(clean & fault)
         clean = clean & ~fault
+    was_empty, was_empty_spoilt = Signal(2), Signal(2, reset_less=True)
+    m.d.sync += [was_empty.eq(Cat(empty, was_empty)),
+                 was_empty_spoilt.eq(Cat(empty_spoilt, was_empty_spoilt))]
+    with m.If(was_empty[-1]):
+        m.d.sync += [line.stat_error_char.eq(was_empty_spoilt[-1]),
+                     line.stat_runt.eq(~was_empty_spoilt[-1])]
     m.d.sync += [
         line.stat_frames_good.eq(clean),
         line.verdicts.valid.eq(ended),
@@ -126,10 +138,10 @@ class XgmiiReceiver(wiring.Component):
     ``last`` of a full beat depends combinationally on the lanes of the following word.
 
     A frame begins with Start in lane 0 or 4, six bytes of preamble and the delimiter; with
-    anything else there it is not delivered and `stat_bad_preamble` pulses. It ends with Terminate
-    (after at least one byte; a frame without bytes vanishes), with any other control character
-    (bad), or where it exceeds `cfg_max_frame_bytes` (bad; cut in the beat that exceeds it). A new
-    Start ends the frame before as bad and begins the next.
+    anything else there it is not delivered and `stat_bad_preamble` pulses. It ends with Terminate,
+    with any other control character (bad), or where it exceeds `cfg_max_frame_bytes` (bad; cut in
+    the beat that exceeds it). A new Start ends the frame before as bad and begins the next. A frame
+    that ends before its first byte is counted, and neither delivered nor judged.
 
     Members
     -------
@@ -148,7 +160,8 @@ class XgmiiReceiver(wiring.Component):
         One for each frame, in order, exactly ``VERDICT_CYCLES`` cycles after its last beat.
     stat_frames_good, stat_bad_fcs, stat_runt, stat_oversize, stat_error_char : ``Out(1)``
         Exactly one of them pulses with each verdict: good, or the first that applies of a control
-        character other than Terminate in the frame, over the maximum, below 64 bytes, wrong FCS.
+        character other than Terminate in the frame, over the maximum, below 64 bytes, wrong FCS;
+        and `stat_error_char` or `stat_runt` without one for a frame that has no byte.
     stat_bad_preamble : ``Out(1)``
         A Start without correct preamble and delimiter.
     stat_fault : ``Out(1)``
@@ -242,7 +255,9 @@ class XgmiiReceiver(wiring.Component):
         m.d.sync += self.frame_info.start_cycles.eq(stamp)
 
         spoilt = Mux(held.last, held_spoilt, control[0] & ~terminated)
-        judge_frames(m, self, spoilt=spoilt, over=held_over, short=held_short)
+        judge_frames(m, self, spoilt=spoilt, over=held_over, short=held_short,
+                     empty=active & fresh & control[0],
+                     empty_spoilt=lanes.word_select(0, 8) != XgmiiChar.TERMINATE)
         return m
 
     def _starts(self, lane: int) -> Value:

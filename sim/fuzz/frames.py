@@ -96,8 +96,7 @@ def _bad_fcs(frame: bytes, rng: random.Random) -> Mutated:
 
 
 def _error_character(frame: bytes, rng: random.Random) -> Mutated:
-    # In the place of the first byte no frame has begun, and none is counted.
-    return Mutated(frame + fcs_bytes(frame), rng.randrange(1, len(frame)))
+    return Mutated(frame + fcs_bytes(frame), rng.choice((0, rng.randrange(len(frame)))))
 
 
 def _byte(frame: bytes, rng: random.Random) -> Mutated:

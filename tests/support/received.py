@@ -7,10 +7,15 @@ __all__ = ["PULSES", "Received"]
 #: Pulses of a receiver; the first five come with a verdict, one of them with each.
 PULSES = ("frames_good", "bad_fcs", "runt", "oversize", "error_char", "bad_preamble", "fault")
 _WITH_VERDICT = PULSES[:5]
+#: Those that also come without one, for a frame that has no byte.
+_EMPTY = ("runt", "error_char")
 
 
 class Received:
-    """Everything that came out: frames, their stamps, verdicts, cycles and counts."""
+    """Everything that came out: frames, their stamps, verdicts, cycles and counts.
+
+    ``empty`` counts the frames that were counted without having a byte.
+    """
 
     def __init__(self, dut):
         self.frames = []
@@ -21,6 +26,7 @@ class Received:
         self.verdicts = []
         self.verdict_cycles = []
         self.counts = dict.fromkeys(PULSES, 0)
+        self.empty = 0
         self._dut = dut
         self._current = None
 
@@ -49,12 +55,17 @@ class Received:
         if verdict_valid:
             self.verdicts.append(good)
             self.verdict_cycles.append(cycle)
-        for name, pulse in zip(PULSES, pulses, strict=True):
-            self.counts[name] += pulse
+        pulsed = [name for name, pulse in zip(PULSES, pulses, strict=True) if pulse]
+        reasons = [name for name in pulsed if name in (_WITH_VERDICT if verdict_valid else _EMPTY)]
+        assert reasons == [name for name in pulsed if name in _WITH_VERDICT]
+        assert len(reasons) == 1 if verdict_valid else len(reasons) <= 1
+        self.empty += len(reasons) if not verdict_valid else 0
+        for name in pulsed:
+            self.counts[name] += 1
 
     def finish(self) -> None:
         """Check that frames are whole, with a verdict and one reason each, in time."""
         assert self._current is None
         assert self.verdict_cycles == [cycle + VERDICT_CYCLES for cycle in self.last_cycles]
-        assert len(self.frames) == sum(self.counts[name] for name in _WITH_VERDICT)
+        assert len(self.frames) + self.empty == sum(self.counts[name] for name in _WITH_VERDICT)
         assert sum(self.verdicts) == self.counts["frames_good"]

@@ -180,11 +180,11 @@ def test_runts_are_bad_whatever_their_fcs():
     sent = [random_frame(rng, length) for length in [*range(5, 65)]]
     for frame in sent:
         line.frame(frame)
-    line.frame(b"")                     # vanishes
+    line.frame(b"")                     # counted, not delivered
     line.frame(b"\x01")
     out = receive(line)
     assert out.frames == [*sent, b"\x01"]
-    assert out.counts["runt"] == 60 and out.verdicts == [0] * 59 + [1, 0]
+    assert out.counts["runt"] == 61 and out.verdicts == [0] * 59 + [1, 0]
 
 
 @pytest.mark.parametrize("maximum", [200, 203])

@@ -195,7 +195,7 @@ def test_bad_preamble_is_no_frame():
     assert out.counts["bad_preamble"] == 8
 
 
-def test_frame_without_bytes_vanishes():
+def test_frame_without_a_byte_is_counted_and_not_delivered():
     line = Line()
     line.idle(8)
     line.frame(b"", lane=0)
@@ -204,7 +204,57 @@ def test_frame_without_bytes_vanishes():
     line.frame(frame, lane=0)
     out = receive(line)
     assert out.frames == [frame]
-    assert out.counts["frames_good"] == 1
+    assert out.counts == dict.fromkeys(PULSES, 0) | {"frames_good": 1, "runt": 2}
+
+
+@pytest.mark.parametrize("character", [ERROR, IDLE, SEQUENCE])
+@pytest.mark.parametrize("lane", [0, 4])
+def test_control_character_in_place_of_the_first_byte_is_counted(lane, character):
+    rng = random.Random(13)
+    line = Line()
+    line.idle(8)
+    want = []
+    for length in range(64, 72):
+        line.frame(random_frame(rng, 64), lane=lane, control=[(0, character)])
+        frame = random_frame(rng, length)
+        line.frame(frame, gap=1 if length % 2 else 12)
+        want.append(frame)
+    out = receive(line)
+    assert out.frames == want and all(out.verdicts)
+    assert (out.counts["error_char"], out.counts["frames_good"]) == (8, 8)
+    assert out.counts["runt"] == 0
+
+
+def test_frames_without_a_byte_among_others_are_all_counted():
+    """However close frames, broken off ones and empty ones come, each is counted once."""
+    rng = random.Random(14)
+    line = Line()
+    line.idle(8)
+    counts = dict.fromkeys(PULSES, 0)
+    want, verdicts = [], []
+    for _ in range(400):
+        kind = rng.choice(("good", "runt", "empty", "broken", "started"))
+        frame = random_frame(rng, rng.randrange(64, 80) if kind == "good" else rng.randrange(5, 16))
+        gap = rng.choice((1, 1, 5, 12))
+        if kind == "empty":
+            character = rng.choice((None, ERROR, IDLE))
+            control = [] if character is None else [(0, character)]
+            line.frame(b"" if character is None else frame, control=control, gap=gap)
+            counts["runt" if character is None else "error_char"] += 1
+        elif kind == "started":         # a Start follows the delimiter
+            line.frame(b"", terminate=False, gap=0)
+            counts["error_char"] += 1
+        else:
+            place = rng.randrange(1, len(frame)) if kind == "broken" else len(frame)
+            line.frame(frame, control=[(place, ERROR)] if kind == "broken" else [], gap=gap)
+            counts[{"good": "frames_good", "broken": "error_char"}.get(kind, kind)] += 1
+            want.append(frame[:place])
+            verdicts.append(kind == "good")
+    line.frame(random_frame(rng, 64))
+    out = receive(line)
+    assert (out.frames[:-1], out.verdicts[:-1]) == (want, verdicts)
+    counts["frames_good"] += 1
+    assert out.counts == counts
 
 
 def test_link_faults_are_counted():
