@@ -56,12 +56,14 @@ COUNTERS: tuple[Counter, ...] = (
     Counter("mold.foreign_session", "Packets of another session."),
     Counter("mold.unnumbered", "Packets with sequence number 0, taken as the next one in lenient "
                                "mode."),
-    Counter("mold.malformed", "Packets whose blocks do not fit the count or the payload."),
+    Counter("mold.malformed", "Packets of the session whose blocks do not fit the count or the "
+                              "payload: books are stale; and packets too short for a header."),
     Counter("itch.operations", "Messages that changed the book of a watched symbol."),
     Counter("itch.admin", "Messages that concern the trading state."),
     Counter("itch.unwatched", "Messages of symbols that are not watched."),
     Counter("itch.unknown_type", "Messages of an unknown type, skipped."),
-    Counter("itch.bad_length", "Messages of a known type and a wrong length, not acted on."),
+    Counter("itch.bad_length", "Messages of a known type and a wrong length, not acted on: books "
+                               "are stale."),
     Counter("itch.recorded", "Messages recorded as events."),
     Counter("itch.records_dropped", "Messages to record that were not, as the host was too slow."),
     Counter("book.unknown_reference", "Operations on an order that is not in the table."),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from control.client import Book, Position
 from control.watch.snapshot import Snapshot
+from proto.events import BookState
 
 __all__ = ["Figures", "Rate", "SymbolFigures", "figures"]
 
@@ -17,6 +18,9 @@ _BAD_COUNTERS = (
     "soup.protocol_error", "soup.peer_timeout", "ouch.malformed", "ouch.unknown",
     "order_net.frames_bad_fcs", "order_net.underrun", "events.lost",
 )
+#: What leaves every book stale until the feed is reset.
+_LASTING = ("mold.gaps", "mold.malformed", "itch.bad_length")
+_STALE = str(BookState.STALE.name).lower()
 _WRAP = 1 << 32
 
 
@@ -175,8 +179,14 @@ def _state_alerts(now: Snapshot) -> list[str]:
 
 
 def _book_alerts(now: Snapshot, symbols: tuple[SymbolFigures, ...]) -> list[str]:
-    return [f"{row.book.symbol} cannot be traded: {', '.join(row.book.states)}"
-            for row in symbols if row.book.states]
+    found = [f"{row.book.symbol} cannot be traded: {', '.join(row.book.states)}"
+             for row in symbols if row.book.states]
+    counts = {row.name: row.value for row in now.counters}
+    causes = [f"{name} {counts[name]:,}" for name in _LASTING if counts.get(name)]
+    if causes and any(_STALE in row.book.states for row in symbols):
+        found.append(f"a book that stays stale has lost messages ({', '.join(causes)} so far): "
+                     "tickwire feed reset")
+    return found
 
 
 def _account_alerts(now: Snapshot, before: Snapshot | None) -> list[str]:

@@ -49,9 +49,10 @@ class MessageFramer(wiring.Component):
 
     No byte past the payload is read as a message. Nor is one of the FCS, if the payload should end
     later than the frame, unless it came in an earlier beat than the last and is gone already.
-    A packet whose blocks do not fit its payload or its count is walked to that point; the rest is
-    dropped, `stat_malformed` and `stream_stale` pulse, and its sequence numbers count as used.
-    A packet shorter than its header is malformed too and changes no number.
+    A packet of the session whose blocks do not fit its payload or its count is walked to that
+    point; the rest is dropped, `stat_malformed` and `stream_stale` pulse, and its sequence numbers
+    count as used. What is in a packet of another session is of no concern. A packet shorter than
+    its header is malformed, and of no session: it changes no number, and makes nothing stale.
 
     Members
     -------
@@ -69,7 +70,7 @@ class MessageFramer(wiring.Component):
     tracker ports : see :class:`SequenceTracker`
         `cfg_*`, `session`, `next_sequence`, `gap_messages` and the statistics of packets.
     stream_stale : ``Out(1)``
-        Pulse: messages are missing, or the framing is in doubt.
+        Pulse: messages are missing, or the framing of a packet of the session is in doubt.
     stat_gaps : ``Out(1)``
         Pulse: sequence numbers were missing, `gap_messages` of them.
     stat_messages, stat_duplicate_messages, stat_malformed : ``Out(1)``
@@ -186,12 +187,16 @@ class MessageFramer(wiring.Component):
         m.d.comb += may_shift.eq(~fresh | (process & ~again))
         m.d.comb += self.beats.ready.eq(may_shift)
         take = self.beats.valid & may_shift
-        # A frame's last beat moves up without another one behind it.
-        shift = may_shift & (self.beats.valid | newer_last)
+        # A frame's last beat moves up without another one behind it, and further if the walk has
+        # not ended then: it looks for what the frame does not have.
+        older_last = Signal()
+        stuck = Signal()
+        shift = may_shift & (self.beats.valid | newer_last | stuck)
         with m.If(shift):
             m.d.sync += [
                 oldest.eq(older), older.eq(newer), newer.eq(self.beats.p.data),
                 newer_last.eq(self.beats.valid & self.beats.p.last), fresh.eq(1),
+                older_last.eq(newer_last | (stuck & ~self.beats.valid)),
             ]
         with m.Elif(process & ~again):
             m.d.sync += fresh.eq(0)
@@ -323,6 +328,8 @@ class MessageFramer(wiring.Component):
                 m.d.sync += at_boundary.eq(remaining < _WINDOW_BYTES)
                 m.d.sync += emit_shift.eq(lane + _LENGTH_BYTES)
 
+        m.d.sync += stuck.eq(~shift & ~fresh & walking & older_last)
+
         # ---- The window leaves ----
         valid = Signal()
         first = Signal(reset_less=True)
@@ -361,8 +368,17 @@ class MessageFramer(wiring.Component):
             self.stat_messages.eq(delivered & tracker.ours),
             self.stat_duplicate_messages.eq(delivered & tracker.ours & ~tracker.accept),
         ]
-        m.d.sync += self.stat_malformed.eq(malformed)
+        # Whether a packet that does not fit is of the session may be decided later.
+        doubtful = Signal()
+        was_headless = Signal(reset_less=True)
+        missing = Signal()
+        m.d.sync += [
+            was_headless.eq(headless),
+            doubtful.eq(malformed | (doubtful & ~was_headless & ~tracker.decided)),
+            self.stat_malformed.eq(missing | (doubtful & was_headless)),
+        ]
+        m.d.comb += missing.eq(doubtful & ~was_headless & tracker.decided & tracker.ours)
         m.d.comb += self.stat_gaps.eq(tracker.gap)
-        m.d.comb += self.stream_stale.eq(tracker.gap | self.stat_malformed)
+        m.d.comb += self.stream_stale.eq(tracker.gap | missing)
 
         return m

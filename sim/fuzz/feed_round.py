@@ -9,14 +9,22 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from proto.management_registers import DEFAULT_ADDRESS, DEFAULT_MAC
-from proto.wire import itch50
+from proto.wire import itch50, moldudp64
 from proto.wire.management import UDP_PORT
 from sim.appliance import Appliance, SymbolSettings
 from sim.bench.comparison import Comparison
 from sim.bench.flow import OrderFlow
 from sim.bench.latency import symbols_of
 from sim.framing import FeedAddress, frame_messages
-from sim.fuzz.frames import Mutated, changed, garbage, management_frame, mold_packet, with_fcs
+from sim.fuzz.frames import (
+    Mutated,
+    changed,
+    feed_datagram,
+    garbage,
+    management_frame,
+    mold_packet,
+    with_fcs,
+)
 from sim.golden.ethernet import receive
 from sim.golden.feed import FeedModel
 from sim.library import FrameFlag, Line
@@ -25,7 +33,7 @@ from sim.replay import COLUMNS
 __all__ = ["FeedRound", "send"]
 
 _TICK = 100
-#: Part of a round in which nothing makes a book stale.
+#: Part of a round in which nothing makes a book stale, though a stranger sends what he likes.
 _SMOOTH = 0.8
 _RESTING = 1000
 _BATCH = 256
@@ -57,8 +65,10 @@ def send(appliance: Appliance, frames: Iterable[Mutated], line: Line) -> None:
 class FeedRound:
     """An appliance that is new, some thousand frames, and what must have come of them.
 
-    In the last part of them there are packets that break their own framing, and messages of a wrong
-    length: what was in them cannot be known, so from then on books may say that they are stale.
+    In the last part of them there are packets of the session that break their own framing, and
+    messages of a wrong length: what was in them cannot be known, so from then on no book may say
+    that it is exact. Packets of other sessions, and of none, break theirs from the beginning, and
+    that must be no book's concern.
 
     Parameters
     ----------
@@ -110,10 +120,7 @@ class FeedRound:
             addresses = self._addresses(appliance)
             before = appliance.counters()
             for begin in range(0, frames, _BATCH):
-                rough = begin >= _SMOOTH * frames
-                if rough and not self._rough:
-                    self._smooth_rows()
-                self._rough = rough
+                self._rough = begin >= _SMOOTH * frames
                 self._batch(appliance, min(_BATCH, frames - begin), addresses)
             counters = {name: count - before[name]
                         for name, count in appliance.counters().items()}
@@ -141,6 +148,7 @@ class FeedRound:
              Line.MANAGEMENT)
         self.kinds["order port"] += len(orders)
         self.kinds["management port"] += len(requests)
+        matched, was_stale = self._comparison.matched, self._model.stale
         for item in sent:
             self._take(item)
         appliance.settle()
@@ -148,6 +156,7 @@ class FeedRound:
         columns = [events[name].tolist() for name in COLUMNS.values()]
         self._comparison.compare(list(zip(*columns, strict=True)), events["state"].tolist(),
                                  self._model.next_sequence - 1)
+        self._exact_or_stale(matched, was_stale=was_stale)
         for line in (Line.ORDER, Line.MANAGEMENT):
             bad = sum(not frame.good for frame in appliance.simulation.received(line))
             if bad:
@@ -233,15 +242,19 @@ class FeedRound:
         """Return a packet that is no news: a heartbeat, an old or a foreign one, a broken one."""
         rng = self._rng
         session, sequence, most = self._address.session, rng.randint(1, self._sequence), 40
-        kind = rng.choice(("heartbeat", "old", "foreign"))
+        kind = rng.choice(("heartbeat", "old", "foreign", "foreign", "short"))
         if kind == "heartbeat":
             return mold_packet(self._address, session, self._sequence, 0, b"")
+        if kind == "short":
+            header = moldudp64.HEADER.encode({
+                "session": session, "sequence_number": sequence, "message_count": 1})
+            return feed_datagram(self._address, header[:rng.randrange(len(header))])
         if kind == "foreign":
             session = "".join(rng.choices("ABCDEF0123456789", k=10))
         else:
             most = min(most, self._sequence - sequence)
         count = rng.randint(0, most)
-        broken = self._rough and rng.random() < 0.7
+        broken = (self._rough or kind == "foreign") and rng.random() < 0.7
         blocks = b""
         for _ in range(count + (rng.choice((-1, 0, 1)) if broken else 0)):
             length = rng.randint(0, 30)
@@ -249,11 +262,16 @@ class FeedRound:
             blocks += told.to_bytes(2, "big") + rng.randbytes(length)
         return mold_packet(self._address, session, sequence, count, blocks)
 
-    def _smooth_rows(self) -> None:
-        """See that no row was withheld so far."""
-        if not self._cut_through:
+    def _exact_or_stale(self, matched: int, *, was_stale: bool) -> None:
+        """See that books are stale from when they must be, and not before."""
+        if self._cut_through:       # a bad frame may have made a book stale
+            return
+        if not self._model.stale:
             self._expect("rows that are right before anything was broken",
                          self._comparison.matched, self._comparison.rows)
+        elif was_stale:
+            self._expect("rows of exact books after something could not be read",
+                         self._comparison.matched - matched, 0)
 
     def _judge(self, appliance: Appliance, counters: dict[str, int]) -> None:
         comparison = self._comparison

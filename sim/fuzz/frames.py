@@ -13,8 +13,8 @@ from proto.wire.management import HEADER, MAGIC, OPERATION, VERSION, Code, Kind
 from sim.framing import FeedAddress, checksum
 from sim.golden.ethernet import fcs_bytes
 
-__all__ = ["Mutated", "changed", "datagram", "garbage", "management_frame", "mold_packet",
-           "with_fcs"]
+__all__ = ["Mutated", "feed_datagram", "changed", "datagram", "garbage", "management_frame",
+           "mold_packet", "with_fcs"]
 
 _MAC = ethernet.MAC.size
 _IP = _MAC
@@ -68,10 +68,15 @@ def _checked(header: bytes) -> bytes:
 def mold_packet(address: FeedAddress, session: str, sequence: int, count: int,
                 blocks: bytes) -> bytes:
     """Return a frame, without FCS, with a MoldUDP64 packet that may contradict itself."""
-    return datagram(moldudp64.HEADER.encode({
-        "session": session, "sequence_number": sequence, "message_count": count}) + blocks,
-        destination_mac=address.group_mac, destination=address.group_ip, port=address.udp_port,
-        source=address.source_ip, source_port=address.source_port)
+    return feed_datagram(address, moldudp64.HEADER.encode({
+        "session": session, "sequence_number": sequence, "message_count": count}) + blocks)
+
+
+def feed_datagram(address: FeedAddress, payload: bytes) -> bytes:
+    """Return a frame, without FCS, with a datagram to the group of a feed."""
+    return datagram(payload, destination_mac=address.group_mac, destination=address.group_ip,
+                    port=address.udp_port, source=address.source_ip,
+                    source_port=address.source_port)
 
 
 def garbage(rng: random.Random) -> Mutated:

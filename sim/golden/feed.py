@@ -141,6 +141,8 @@ class FeedModel:
         Also those of other symbols.
     next_sequence : int
         Number expected next.
+    stale : bool
+        Messages were lost, or cannot be read: every book is stale until it is reset.
     counts : dict of str to int
         How often each thing happened.
     messages, operations, admin, recorded : list
@@ -155,6 +157,7 @@ class FeedModel:
     record_types: str = ""
     record_all: bool = False
     next_sequence: int = 1
+    stale: bool = False
     counts: dict[str, int] = field(default_factory=dict[str, int])
     messages: list[DecodedMessage] = field(default_factory=list[DecodedMessage])
     operations: list[OperationRow] = field(default_factory=list[OperationRow])
@@ -175,11 +178,9 @@ class FeedModel:
     def packet(self, payload: bytes, *, cut: bool = False) -> None:
         """Take one UDP payload."""
         packet = split_packet(payload, cut=cut)
-        if packet is None:
+        if packet is None:      # of no session: if it lost anything, the next number shows it
             self.count("malformed")
             return
-        if packet.malformed:
-            self.count("malformed")
         if self.lenient and packet.sequence == 0:
             self.count("unnumbered")
             self._packet_of_session(replace(packet, sequence=self.next_sequence))
@@ -195,6 +196,9 @@ class FeedModel:
 
     def _packet_of_session(self, packet: Packet) -> None:
         self.count("packets")
+        if packet.malformed:
+            self.count("malformed")
+            self.stale = True
         if packet.count == 0:
             self.count("heartbeats")
         if packet.count == _END_OF_SESSION:
@@ -206,6 +210,7 @@ class FeedModel:
         expected = self.next_sequence
         if packet.sequence > expected:
             self.count("gaps")
+            self.stale = True
             self.count("gap_messages", min(packet.sequence - expected, 0xFFFF_FFFF))
             expected = packet.sequence
         elif packet.sequence < expected and number:
@@ -231,6 +236,7 @@ class FeedModel:
             return
         if len(content) != _LENGTHS[kind]:
             self.count("bad_length")
+            self.stale = True
             return
         (locate,) = struct.unpack_from(">H", content, 1)
         timestamp = int.from_bytes(content[5:11], "big")

@@ -76,8 +76,8 @@ def test_a_counter_that_wraps_and_one_that_begins_anew_have_a_rate():
     ({"status": {"memories_cleared": False}}, "the appliance is still clearing its memories"),
     ({"status": {"events_lost": 3}}, "3 event records were lost: the order log is not whole"),
     ({"status": {"limited": ("AAPL@XNAS",)}}, "MSFT@XNAS has a strategy and no limits"),
-    ({"books": (book(states=("stale", "halted")),)},
-     "AAPL@XNAS cannot be traded: stale, halted"),
+    ({"books": (book(states=("incomplete", "halted")),)},
+     "AAPL@XNAS cannot be traded: incomplete, halted"),
     ({"log": {"unexplained": 2}}, "2 answers of the venue to orders that nobody saw sent"),
 ])
 def test_what_is_wrong_is_told(parts, says):
@@ -89,6 +89,18 @@ def test_a_step_of_a_bad_counter_is_told_while_it_lasts():
     worse = later(now, counted=[("mold.gaps", 1)])
     assert figures(worse, now).alerts == ("mold.gaps grows by 0.5 a second",)
     assert figures(later(worse), worse).alerts == ()
+
+
+def test_what_made_books_stale_is_told():
+    counters = tuple(Counter(name=name, value=count, description="") for name, count in (
+        ("mold.gaps", 0), ("mold.malformed", 1), ("itch.bad_length", 1200), ("mold.messages", 7)))
+    stale = changed(running(), books=(book(states=("stale",)),), counters=counters)
+    assert figures(stale).alerts == (
+        "AAPL@XNAS cannot be traded: stale",
+        "a book that stays stale has lost messages (mold.malformed 1, itch.bad_length 1,200 so "
+        "far): tickwire feed reset")
+    assert figures(changed(stale, books=(book(states=("halted",)),))).alerts == (
+        "AAPL@XNAS cannot be traded: halted",)
 
 
 def test_positions_that_differ_are_told_if_they_go_on_to_differ():

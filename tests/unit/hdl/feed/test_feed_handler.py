@@ -15,7 +15,7 @@ from sim.captures import Capture
 from sim.golden.feed import FeedModel
 from tests.support.data import data_path
 from tests.support.streams import always, run, stalls
-from tests.unit.hdl.feed.frames import BEAT, OFFSETS, Frame, drive_frames, packet
+from tests.unit.hdl.feed.frames import BEAT, OFFSETS, SESSION, Frame, drive_frames, packet
 
 PROFILE = PROFILES["sim"]
 ALL_TYPES = "".join(map(chr, itch50.MESSAGES))
@@ -333,7 +333,22 @@ def test_a_wrong_length_of_any_type_is_counted_and_contained(kind):
     model = golden(frames, locates={5: 3}, record_types=ALL_TYPES)
     assert model.counts["bad_length"] == 9 + (len(right) not in (10, 11, 12, 63, 64, 200))
     compare(watch, model)
-    assert watch.stale == model.counts["bad_length"]
+    assert watch.stale == model.counts["bad_length"] and model.stale
+
+
+@pytest.mark.parametrize("foreign", [False, True])
+def test_a_wrong_length_in_an_old_or_a_foreign_packet_makes_nothing_stale(foreign):
+    rng = random.Random(3)
+    message = order_message("A", 5, rng)
+    good = packet(1, [order_message("D", 5, rng), order_message("D", 5, rng)])
+    wrong = packet(3 if foreign else 1, [message[:-1], message + b"?"],
+                   session=b"OTHER     " if foreign else SESSION)
+    frames = [Frame(good), Frame(wrong), Frame(packet(3, [order_message("D", 5, rng)]))]
+    watch = simulate(frames, locates={5: 3})
+    model = golden(frames, locates={5: 3})
+    compare(watch, model)
+    assert (watch.stale, model.stale, watch.counts["bad_length"]) == (0, False, 0)
+    assert len(watch.operations) == 3
 
 
 @pytest.mark.parametrize("file", ["20191230-0930-open-1000", "20191230-ten-of-each-book-type"])

@@ -176,7 +176,10 @@ def test_random_packets_under_random_stalls(seed):
     model = expect(watch, frames)
     assert len(watch.settled) == len(frames)
     # Several causes in one packet may merge into one pulse, none goes unnoticed.
-    assert watch.stale >= max(model.counts.get("gaps", 0), model.counts.get("malformed", 0))
+    short = sum(frame.accepted and len(frame.payload) < 20 for frame in frames)
+    assert watch.stale >= max(model.counts.get("gaps", 0),
+                              model.counts.get("malformed", 0) - short)
+    assert (watch.stale > 0) == model.stale
 
 
 def test_overlap_heartbeats_end_and_change_of_session():
@@ -306,7 +309,7 @@ def test_frame_cut_at_every_byte(offset):
         assert got in (whole(cut - 4), whole((cut - 1) // 8 * 8))
         done = total
     assert watch.counts["malformed"] == len(cuts)
-    assert watch.stale >= len(cuts)
+    assert watch.stale >= sum(cut - 4 >= offset + 20 for cut in cuts)
 
 
 def test_header_shorter_than_its_fields():
@@ -317,6 +320,41 @@ def test_header_shorter_than_its_fields():
     watch = simulate(frames)
     assert watch.counts["malformed"] == 60
     assert watch.messages == [(77, True, b"x" * 19)]
+    assert watch.stale == 0         # they are of no session
+
+
+def broken_payloads(session):
+    """Return a packet of each kind that does not fit itself, and where it breaks is everywhere."""
+    blocks = [bytes([length]) * length for length in (0, 3, 19, 8, 36)]
+    for number in range(len(blocks)):
+        for count in (number + 1, number - 1, 0xFFFE):          # too few blocks, too many
+            if count > 0:
+                yield packet(1, blocks[:number], session=session, count=count)
+    for end in range(1, len(packet(1, blocks)) - 20):           # ends within a block
+        if end not in (2, 7, 28, 38, 76):
+            yield packet(1, blocks, session=session)[:20 + end]
+    yield packet(1, blocks, session=session, tail=b"?")
+
+
+@pytest.mark.parametrize("offset", OFFSETS)
+def test_what_is_in_a_packet_of_another_session_makes_nothing_stale(offset):
+    first = Frame(packet(1, [b"a" * 19]), offset)
+    foreign = [Frame(payload, offset) for payload in broken_payloads(b"OTHER     ")]
+    frames = [first, *foreign, Frame(packet(2, [b"b" * 23]), offset)]
+    for gap_cycles in (0, 9):
+        watch = simulate(frames, gap_cycles=gap_cycles)
+        model = expect(watch, frames)
+        assert (watch.stale, model.stale, watch.counts["malformed"]) == (0, False, 0)
+        assert watch.counts["foreign_session"] == len(foreign) > 80
+        assert [accept for _, accept, _ in watch.messages if accept] == [True] * 2
+
+
+@pytest.mark.parametrize("offset", OFFSETS)
+def test_every_packet_of_the_session_that_does_not_fit_is_counted_and_makes_books_stale(offset):
+    for payload in broken_payloads(SESSION):
+        watch = simulate([Frame(packet(1, []), offset), Frame(payload, offset)])
+        assert (watch.stale, watch.counts["malformed"]) == (1, 1), payload
+        assert len(watch.settled) == 2, "it waits for another frame"
 
 
 def test_refused_frames_are_not_read():
