@@ -4,11 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from control.errors import wrong_field
-from control.units import format_ipv4, parse_ipv4
+from control.units import format_ipv4, format_mac, parse_ipv4, parse_mac
 from proto.feed_records import RECORDED_MESSAGES
 from proto.registers import register_map
 
-__all__ = ["FeedSettings"]
+__all__ = ["IGMP_MODES", "FeedSettings"]
+
+#: Names of the values of the register ``feed.igmp``.
+IGMP_MODES = ("off", "auto", "version_2", "version_3")
+
+_MULTICAST_GROUPS = (parse_ipv4("224.0.0.0", "group_ip"), parse_ipv4("239.255.255.255", "group_ip"))
+#: Of a MAC address: it is that of a group.
+_GROUP_BIT = 1 << 40
 
 _SESSION = 10
 _MAP = register_map(symbols=1)
@@ -45,6 +52,10 @@ class FeedSettings:
     record_depth, record_vectors : bool
         After each event of a book the five best levels of its side, and its features and score,
         become event records.
+    igmp : str
+        One of :data:`IGMP_MODES`: how the network is asked for the stream.
+    local_mac, local_ip : str
+        Own addresses at the feed port; empty for none.
     """
 
     enable: bool
@@ -58,6 +69,9 @@ class FeedSettings:
     record_all_symbols: bool = False
     record_depth: bool = False
     record_vectors: bool = False
+    igmp: str = "off"
+    local_mac: str = ""
+    local_ip: str = ""
 
     def __post_init__(self) -> None:
         """Bring the types of messages in the order of the exchange's specification, each once."""
@@ -87,11 +101,13 @@ class FeedSettings:
                 raise wrong_field("recorded_messages", f"some of {', '.join(_RECORDABLE)}", name)
         session = self.session.encode("ascii").ljust(_SESSION)
         sequence = self.next_sequence or 1
+        group_ip = parse_ipv4(self.group_ip, "group_ip")
+        local_mac = self._checked_mac(group_ip)
         return {
             "control.fcs_mode": int(self.cut_through),
             "control.details": (_DEPTH.mask if self.record_depth else 0)
             | (_VECTORS.mask if self.record_vectors else 0),
-            "feed.group_ip": parse_ipv4(self.group_ip, "group_ip"),
+            "feed.group_ip": group_ip,
             "feed.udp_port": self.udp_port,
             "feed.session_hi": int.from_bytes(session[0:4], "big"),
             "feed.session_mid": int.from_bytes(session[4:8], "big"),
@@ -105,8 +121,28 @@ class FeedSettings:
             "feed.timeout_hi": self.timeout_ns >> 32,
             "feed.record": (sum(_RECORDABLE[name] for name in self.recorded_messages)
                             | (_ALL_SYMBOLS.mask if self.record_all_symbols else 0)),
+            "feed.igmp": IGMP_MODES.index(self.igmp),
+            "feed.local_mac_lo": local_mac & 0xFFFFFFFF, "feed.local_mac_hi": local_mac >> 32,
+            "feed.local_address": parse_ipv4(self.local_ip, "local_ip") if self.local_ip else 0,
             "feed.enable": int(self.enable),
         }
+
+    def _checked_mac(self, group_ip: int) -> int:
+        """Return the own MAC address, 0 for none; raise if IGMP cannot do with it or the group."""
+        if self.igmp not in IGMP_MODES:
+            raise wrong_field("igmp", f"one of {', '.join(IGMP_MODES)}", self.igmp)
+        local_mac = parse_mac(self.local_mac, "local_mac") if self.local_mac else 0
+        if local_mac & _GROUP_BIT:
+            raise wrong_field("local_mac", "the address of one station, such as 02:00:00:00:00:01",
+                              self.local_mac)
+        if self.igmp != "off":
+            if not local_mac:
+                raise wrong_field("local_mac", "the own MAC address of the feed port, as igmp is "
+                                               f"{self.igmp}", self.local_mac)
+            if not _MULTICAST_GROUPS[0] <= group_ip <= _MULTICAST_GROUPS[1]:
+                raise wrong_field("group_ip", f"an address of 224.0.0.0/4, as igmp is {self.igmp}",
+                                  self.group_ip)
+        return local_mac
 
     @classmethod
     def from_registers(cls, registers: Mapping[str, int], fcs_mode: int, details: int
@@ -116,6 +152,7 @@ class FeedSettings:
                    + registers["session_mid"].to_bytes(4, "big")
                    + registers["session_lo"].to_bytes(2, "big"))
         sequence = registers["next_sequence_hi"] << 32 | registers["next_sequence_lo"]
+        local_mac = registers["local_mac_hi"] << 32 | registers["local_mac_lo"]
         return cls(
             enable=bool(registers["enable"]), group_ip=format_ipv4(registers["group_ip"]),
             udp_port=registers["udp_port"],
@@ -128,4 +165,6 @@ class FeedSettings:
                                     if registers["record"] & mask),
             record_all_symbols=bool(registers["record"] & _ALL_SYMBOLS.mask),
             record_depth=bool(details & _DEPTH.mask),
-            record_vectors=bool(details & _VECTORS.mask))
+            record_vectors=bool(details & _VECTORS.mask), igmp=IGMP_MODES[registers["igmp"]],
+            local_mac=format_mac(local_mac) if local_mac else "",
+            local_ip=format_ipv4(registers["local_address"]) if registers["local_address"] else "")

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from control.appliance import Appliance, ChangeOptions
-from control.errors import ControlError, Reason
+from control.errors import ControlError, Reason, wrong_field
 from control.feed import FeedSettings
 from control.limits import Limits, SessionLimits
 from control.rows import RowState
 from control.strategy import DISABLED, Strategy
 from control.symbols import WatchedSymbol, name_of
+from control.units import format_mac
 
 __all__ = [
     "LimitsRow", "StrategyRow", "feed", "list_limits", "list_strategies", "reset_feed",
@@ -168,6 +169,11 @@ async def update_feed(appliance: Appliance, make: Callable[[FeedSettings], FeedS
     async with appliance.change(options) as apply:
         settings = make(await feed(appliance))
         registers = settings.registers()
+        if settings.local_mac:
+            taken = format_mac(await appliance.device.read_wide("session.local_mac", 48))
+            if settings.local_mac.lower() == taken:
+                raise wrong_field("local_mac", "another address than the order session's",
+                                  settings.local_mac)
         await appliance.refuse_if_armed("the feed")
         if apply:
             await appliance.device.write("feed.enable", 0)

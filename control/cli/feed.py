@@ -1,5 +1,6 @@
 """``tickwire feed``: set where market data come from."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -9,6 +10,21 @@ from control.cli.forms import noun
 from control.cli.options import Invocation, asking, changing
 
 __all__ = ["feed"]
+
+
+class Igmp(StrEnum):
+    """How the network is asked for the stream."""
+
+    OFF = "off"
+    AUTO = "auto"
+    VERSION_2 = "2"
+    VERSION_3 = "3"
+
+    @property
+    def mode(self) -> str:
+        """Its name in the service."""
+        return self.name.lower()
+
 
 feed = noun("Example: tickwire feed set --group 233.54.12.111 --port 26477 --enable\n\nSet where "
             "market data come from.")
@@ -51,6 +67,13 @@ def feed_set(
     record_vectors: Annotated[bool | None, typer.Option(
         "--record-vectors/--no-record-vectors",
         help="Record features and score of each event of a book.")] = None,
+    igmp: Annotated[Igmp | None, typer.Option(
+        help="Ask the network for the stream: by this version of IGMP, or by that of the querier; "
+             "wants --local-mac.")] = None,
+    local_mac: Annotated[str | None, typer.Option(
+        help="Own MAC address at the feed port, not that of another port; empty for none.")] = None,
+    local_ip: Annotated[str | None, typer.Option(
+        help="Own IPv4 address at the feed port; empty will do.")] = None,
 ) -> None:
     """Change settings of the stream."""
     how.update(feed_service_pb2_grpc.FeedServiceStub, "UpdateFeed",
@@ -59,6 +82,8 @@ def feed_set(
                    "next_sequence": next_sequence, "cut_through": cut_through,
                    "timeout_ns": timeout_ns, "record_all_symbols": record_all_symbols,
                    "record_depth": record_depth, "record_vectors": record_vectors,
+                   "igmp": None if igmp is None else igmp.mode, "local_mac": local_mac,
+                   "local_ip": local_ip,
                    "recorded_messages": [] if record == ["none"] else record or None})
 
 

@@ -42,6 +42,9 @@ class Feed(Value, message=feed_service_pb2.Feed):
     record_all_symbols: bool
     record_depth: bool
     record_vectors: bool
+    igmp: str
+    local_mac: str
+    local_ip: str
 
 
 @dataclass(frozen=True, kw_only=True)

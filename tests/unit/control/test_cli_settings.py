@@ -55,6 +55,13 @@ def test_symbols_are_watched_and_removed(plant):
     (("limits", "set", "AAPL"), "give at least one setting"),
     (("limits", "set", "AAPL", "--value", "x"), "value must be"),
     (("feed", "set", "--group", "300.0.0.1"), "group_ip must be"),
+    (("feed", "set", "--group", "239.0.0.1", "--igmp", "auto"), "local_mac must be the own MAC"),
+    (("feed", "set", "--group", "10.0.0.9", "--igmp", "2", "--local-mac", "02:00:00:00:00:03"),
+     "group_ip must be an address of 224.0.0.0/4"),
+    (("feed", "set", "--local-mac", "01:00:5e:00:00:01"), "local_mac must be the address of one"),
+    (("feed", "set", "--local-mac", "x"), "local_mac must be a MAC address"),
+    (("feed", "set", "--local-ip", "1.2.3"), "local_ip must be"),
+    (("feed", "set", "--igmp", "4"), "is not one of"),
     (("session", "set", "--local-mac", "2"), "local_mac must be"),
     (("kill", "clear", "--reason", "x", "--position", "AAPL"), "position must be"),
     (("watch", "events", "--kind", "gossip"), "kinds must be"),
@@ -175,6 +182,28 @@ def test_feed_settings_that_are_not_given_stay(plant):
     assert second == {**first, "enable": True, "next_sequence": 0}
     assert plant.json("feed", "show")["feed"] == second
     assert words["feed.sequence_learn"] == 1
+
+
+def test_the_group_of_the_feed_is_joined_with_addresses_of_the_port(plant):
+    plant.json("session", "set", "--local-mac", "02:00:00:00:00:0a")
+    present = plant.json("feed", "show")["feed"]
+    assert (present["igmp"], present["local_mac"], present["local_ip"]) == ("off", "", "")
+    joining = ("feed", "set", "--group", "239.0.0.1", "--port", "5", "--igmp")
+    status, said = plant.refused(*joining, "auto", "--local-mac", "02:00:00:00:00:0A")
+    assert (status, "than the order session's" in said) == (ExitStatus.USAGE, True)
+    for mode, (name, value) in {"auto": ("auto", 1), "2": ("version_2", 2), "3": ("version_3", 3),
+                                "off": ("off", 0)}.items():
+        found = plant.json(*joining, mode, "--local-mac", "02:00:00:00:00:0b",
+                           "--local-ip", "10.0.0.11")["feed"]
+        assert (found["igmp"], found["local_mac"], found["local_ip"]) == (
+            name, "02:00:00:00:00:0b", "10.0.0.11")
+        assert plant.registers["feed.igmp"] == value
+    words = plant.registers
+    assert (words["feed.local_mac_hi"], words["feed.local_mac_lo"]) == (0x0200, 0x0000000B)
+    assert words["feed.local_address"] == 0x0A00000B
+    cleared = plant.json("feed", "set", "--local-mac", "", "--local-ip", "")["feed"]
+    assert (cleared["local_mac"], words["feed.local_mac_hi"]) == ("", 0)
+    assert plant.json("feed", "show")["feed"] == cleared
 
 
 def test_the_feed_is_disabled_while_it_is_changed_or_reset(plant):

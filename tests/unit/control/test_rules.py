@@ -107,7 +107,8 @@ def test_settings_survive_their_registers():
     feed = FeedSettings(enable=True, group_ip="239.0.0.1", udp_port=5, session="ABC",
                         next_sequence=2**33, cut_through=True, timeout_ns=2**39,
                         recorded_messages=("trade", "noii"), record_all_symbols=True,
-                        record_vectors=True)
+                        record_vectors=True, igmp="version_2", local_mac="02:00:00:00:00:03",
+                        local_ip="10.0.0.3")
     registers = feed.registers()
     assert FeedSettings.from_registers(
         {name.removeprefix("feed."): value for name, value in registers.items()},
