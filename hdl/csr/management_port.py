@@ -12,7 +12,7 @@ from hdl.csr.management_events import EventWindow
 from hdl.csr.management_layouts import BodySource
 from hdl.csr.management_receiver import RECEIVER_STATS, ManagementReceiver
 from hdl.csr.management_session import SESSION_STATS, ManagementSession
-from hdl.csr.management_transmitter import ManagementTransmitter
+from hdl.csr.management_transmitter import FRAME_TAILS, ManagementTransmitter
 from hdl.net.line import LINES
 from hdl.profile import Profile
 from hdl.telemetry.message_recorder import RecordWord
@@ -100,7 +100,7 @@ class ManagementPort(wiring.Component):
                                                    retransmit_ns=self.retransmit_ns)
         m.submodules.builder = builder = ManagementTransmitter()
         m.submodules.transmitter = transmitter = LINES[
-            self.profile.line].aligned_transmitter()
+            self.profile.line].aligned_transmitter(FRAME_TAILS)
 
         connect(m, receiver.datagrams, session.datagrams)
         connect(m, receiver.arp, builder.arp)

@@ -22,9 +22,9 @@ __all__ = ["RECEIVER_STATS", "ManagementReceiver"]
 
 _LINE_STATS = ("frames_good", "bad_fcs", "runt", "oversize", "error_char", "bad_preamble", "fault")
 _FILTER_STATS = ("not_ipv4", "options", "bad_header_checksum", "fragments", "not_udp",
-                 "other_destination", "bad_length", "bad_udp_checksum")
+                 "other_destination", "bad_length", "bad_udp_checksum", "tagged")
 #: Pulses of the receiver, without ``stat_``.
-RECEIVER_STATS = (*_LINE_STATS, *_FILTER_STATS, "tagged", "other_mac", "no_checksum",
+RECEIVER_STATS = (*_LINE_STATS, *_FILTER_STATS, "other_mac", "no_checksum",
                   "buffer_full", "arp_replies")
 
 _IP, _UDP = MAC.size, MAC.size + IPV4.size
@@ -63,8 +63,8 @@ class ManagementReceiver(wiring.Component):
         Our addresses and UDP port.
     stat_* : ``Out(1)``
         Pulses of the receiver (``frames_good`` to ``fault``), of the filter (``not_ipv4``, which
-        ARP is, to ``bad_udp_checksum``), and ``tagged``, ``other_mac``, ``no_checksum`` (datagrams
-        that are refused), ``buffer_full`` (one that is not, and is lost), ``arp_replies``.
+        ARP is, to ``tagged``), and ``other_mac``, ``no_checksum`` (datagrams that are refused),
+        ``buffer_full`` (one that is not, and is lost), ``arp_replies``.
     """
 
     def __init__(self, *, line: str = "xgmii"):
@@ -85,7 +85,7 @@ class ManagementReceiver(wiring.Component):
         m = Module()
 
         m.submodules.receiver = receiver = LINES[self.line].receiver()
-        m.submodules.filter = checks = UdpFilter()
+        m.submodules.filter = checks = UdpFilter(tagged=False)
         m.submodules.buffer = buffer = FrameBuffer(_BUFFER_BYTES)
         m.submodules.arp = arp = ArpResponder()
         beats = receiver.beats
@@ -113,19 +113,16 @@ class ManagementReceiver(wiring.Component):
         checksum = capture(m, beats, arp.index, _UDP, UDP.field("checksum"))
         checked = Signal()
         m.d.sync += checked.eq(checksum != 0)
-        untagged = checks.info.payload_offset == _PAYLOAD
         sound = checks.judged.valid & checks.judged.p.good & checks.judged.p.wanted
         m.d.comb += [
             buffer.verdicts.valid.eq(checks.judged.valid),
             buffer.verdicts.p.good.eq(checks.judged.p.good),
-            buffer.verdicts.p.wanted.eq(checks.judged.p.wanted & ours & untagged
-                                          & checked),
+            buffer.verdicts.p.wanted.eq(checks.judged.p.wanted & ours & checked),
             self.stat_buffer_full.eq(buffer.stat_dropped),
             self.stat_arp_replies.eq(arp.stat_replies),
         ]
-        m.d.sync += [self.stat_tagged.eq(sound & ~untagged),
-                     self.stat_other_mac.eq(sound & untagged & ~ours),
-                     self.stat_no_checksum.eq(sound & untagged & ours & ~checked)]
+        m.d.sync += [self.stat_other_mac.eq(sound & ~ours),
+                     self.stat_no_checksum.eq(sound & ours & ~checked)]
         for source, names in ((receiver, _LINE_STATS), (checks, _FILTER_STATS)):
             for name in names:
                 m.d.comb += getattr(self, f"stat_{name}").eq(getattr(source, f"stat_{name}"))

@@ -27,13 +27,15 @@ from proto.wire.ethernet import (
 )
 from proto.wire.management import HEADER
 
-__all__ = ["ManagementTransmitter"]
+__all__ = ["FRAME_TAILS", "ManagementTransmitter"]
 
 _IP, _UDP = MAC.size, MAC.size + IPV4.size
 _PAYLOAD = _UDP + UDP.size
 _LANE = _PAYLOAD % BEAT_BYTES
 _MINIMUM_BYTES = MINIMUM_FRAME_BYTES - FCS_BYTES
 _HEADER_WORDS = HEADER.size // BEAT_BYTES
+#: Bytes of the last beat, modulo 8: answers have whole words of four bytes, the rest is padded.
+FRAME_TAILS = (_PAYLOAD % BEAT_BYTES, (_PAYLOAD + 4) % BEAT_BYTES, _MINIMUM_BYTES % BEAT_BYTES)
 
 #: Places count words of the body; the protocol's header stands before it, at negative places, and
 #: the headers of the network before that.

@@ -4,7 +4,7 @@ The core works on beats of eight bytes in one clock, that of the order transmitt
 line is here. ``xgmii`` has 64 bits at 156.25 MHz (10GbE), ``gmii`` 8 bits at 125 MHz (1GbE).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from amaranth.hdl import Shape
@@ -42,7 +42,8 @@ class Line:
     receiver, transmitter : callable
         Return what makes frames of words, and what makes pins of frames.
     aligned_transmitter : callable
-        Returns a transmitter with registers at its pins; its gaps may be longer.
+        Returns a transmitter with registers at its pins, of the frames whose last beats have so
+        many bytes modulo 8; its gaps may be longer.
     """
 
     pins: type[data.Struct]
@@ -52,7 +53,7 @@ class Line:
     crossing: Callable[[], wiring.Component]
     receiver: Callable[[], wiring.Component]
     transmitter: Callable[[], wiring.Component]
-    aligned_transmitter: Callable[[], wiring.Component]
+    aligned_transmitter: Callable[[Iterable[int]], wiring.Component]
 
     def inputs(self, name: str) -> dict[str, wiring.Member]:
         """Return members ``<name>_data`` and ``<name>_control``."""
@@ -73,9 +74,10 @@ LINES = {
     "xgmii": Line(
         pins=XgmiiWord, idle=IDLE_WORD, word=XgmiiWord, word_init=IDLE_WORD,
         crossing=ElasticBuffer, receiver=XgmiiReceiver, transmitter=XgmiiTransmitter,
-        aligned_transmitter=lambda: XgmiiTransmitter(deficit_idle_count=False)),
+        aligned_transmitter=lambda tails: XgmiiTransmitter(
+            deficit_idle_count=False, tails=tails)),
     "gmii": Line(
         pins=GmiiByte, idle=IDLE_BYTE, word=ReceivedByte, word_init={},
         crossing=GmiiBuffer, receiver=GmiiReceiver, transmitter=GmiiTransmitter,
-        aligned_transmitter=GmiiTransmitter),
+        aligned_transmitter=lambda tails: GmiiTransmitter()),
 }

@@ -46,6 +46,11 @@ class UdpFilter(wiring.Component):
     than 0). The last check, and that of the frame's length, end after `info` was decided: they
     show in `judged`.
 
+    Parameters
+    ----------
+    tagged : bool
+        Whether tags are looked through; if not, a frame with one is refused before all else.
+
     Members
     -------
     beats, frame_info, verdicts : ``In``
@@ -63,28 +68,27 @@ class UdpFilter(wiring.Component):
     judged : ``Out(stream.Signature(BufferVerdict, always_ready=True))``
         Verdict with the late checks of accepted datagrams.
     stat_not_ipv4, stat_options, stat_bad_header_checksum, stat_fragments, stat_not_udp,
-    stat_other_destination, stat_bad_length, stat_bad_udp_checksum : ``Out(1)``
+    stat_other_destination, stat_bad_length, stat_bad_udp_checksum, stat_tagged : ``Out(1)``
         At most one pulses for a frame, in the cycle after its verdict.
     """
 
-    beats: In(FrameStream(always_ready=True))
-    frame_info: In(FrameInfo)
-    verdicts: In(stream.Signature(FrameVerdict, always_ready=True))
-    cfg_group_ip: In(32)
-    cfg_udp_port: In(16)
-    cfg_strict: In(1, init=1)
-    info: Out(DatagramInfo)
-    opening: Out(1)
-    deciding: Out(1)
-    judged: Out(stream.Signature(BufferVerdict, always_ready=True))
-    stat_not_ipv4: Out(1)
-    stat_options: Out(1)
-    stat_bad_header_checksum: Out(1)
-    stat_fragments: Out(1)
-    stat_not_udp: Out(1)
-    stat_other_destination: Out(1)
-    stat_bad_length: Out(1)
-    stat_bad_udp_checksum: Out(1)
+    def __init__(self, *, tagged: bool = True):
+        self.tagged = tagged
+        super().__init__({
+            "beats":        In(FrameStream(always_ready=True)),
+            "frame_info":   In(FrameInfo),
+            "verdicts":     In(stream.Signature(FrameVerdict, always_ready=True)),
+            "cfg_group_ip": In(32),
+            "cfg_udp_port": In(16),
+            "cfg_strict":   In(1, init=1),
+            "info":         Out(DatagramInfo),
+            "opening":      Out(1),
+            "deciding":     Out(1),
+            "judged":       Out(stream.Signature(BufferVerdict, always_ready=True)),
+            **{f"stat_{name}": Out(1) for name in (
+                "not_ipv4", "options", "bad_header_checksum", "fragments", "not_udp",
+                "other_destination", "bad_length", "bad_udp_checksum", "tagged")},
+        })
 
     def elaborate(self, platform):
         m = Module()
@@ -94,7 +98,7 @@ class UdpFilter(wiring.Component):
         with m.If(valid):
             m.d.sync += position.eq(Mux(beat.last, 0, Mux(position.all(), position, position + 1)))
 
-        untagged, tags, is_ipv4 = self._find_header(m, position)
+        refused, untagged, tags, is_ipv4 = self._find_header(m, position)
         header, at_word, summed = self._header_words(m, position, untagged, tags, is_ipv4)
 
         def field(message, name: str) -> Value:
@@ -169,6 +173,7 @@ class UdpFilter(wiring.Component):
         ]
         late_sum = ~udp_unchecked & ~late.sum_matches
         reasons = (
+            (refused, self.stat_tagged),
             (~decided | no_ipv4, self.stat_not_ipv4), (options, self.stat_options),
             (bad_sum, self.stat_bad_header_checksum), (fragment, self.stat_fragments),
             (not_udp, self.stat_not_udp), (elsewhere, self.stat_other_destination),
@@ -191,8 +196,9 @@ class UdpFilter(wiring.Component):
     def _find_header(self, m, position):
         """Look through VLAN tags.
 
-        Returns whether an untagged frame holds IPv4 (from position 2 on), the number of tags, and
-        whether IPv4 follows them (both from position 3 on; the former is 0 before).
+        Returns whether there is a tag that is not looked through and whether an untagged frame
+        holds IPv4 (both from position 2 on), the number of tags, and whether IPv4 follows them
+        (both from position 3 on; the former is 0 before).
         """
         lanes, valid = self.beats.payload.data, self.beats.valid
         ethertype = MAC.field("ethertype").offset
@@ -210,11 +216,13 @@ class UdpFilter(wiring.Component):
         with m.If(valid & (position == ethertype // BEAT_BYTES)):
             ipv4, tag = type_behind(0)
             m.d.sync += [untagged.eq(ipv4), tagged.eq(tag), tags.eq(0), is_ipv4.eq(0)]
+        if not self.tagged:
+            return tagged, untagged, C(0, len(tags)), C(0)
         with m.If(valid & (position == ethertype // BEAT_BYTES + 1)):
             (ipv4_1, tag_1), (ipv4_2, _) = type_behind(1), type_behind(2)
             m.d.sync += is_ipv4.eq(untagged | (tagged & (ipv4_1 | (tag_1 & ipv4_2))))
             m.d.sync += tags.eq(Mux(untagged, 0, Mux(ipv4_1, 1, 2)))
-        return untagged, tags, is_ipv4
+        return C(0), untagged, tags, is_ipv4
 
     def _header_words(self, m, position, untagged, tags, is_ipv4):
         """Align the frame to its IPv4 header.

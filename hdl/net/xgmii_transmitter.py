@@ -3,6 +3,8 @@
 Ref: IEEE 802.3, clauses 3.2, 4.2.3, 46.
 """
 
+from collections.abc import Iterable
+
 from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
@@ -118,6 +120,8 @@ class XgmiiTransmitter(wiring.Component):
     deficit_idle_count : bool
         If not, Start is in lane 0 only, behind a gap of 12 bytes or more, and `data` and `control`
         are registers; else there is a multiplexer behind them, of two words by a register.
+    tails : iterable of int
+        The values of `FrameStart.tail` that occur; 4, that of padded frames, must be one of them.
 
     Members
     -------
@@ -134,10 +138,19 @@ class XgmiiTransmitter(wiring.Component):
         Pulse per frame sent whole.
     stat_underrun : ``Out(1)``
         Pulse per frame whose beats came too late.
+
+    Raises
+    ------
+    ValueError
+        If `tails` are no such values.
     """
 
-    def __init__(self, *, deficit_idle_count: bool = True):
+    def __init__(self, *, deficit_idle_count: bool = True, tails: Iterable[int] = range(LANES)):
         self.deficit_idle_count = deficit_idle_count
+        self.tails = tuple(sorted(set(tails)))
+        if MINIMUM_BYTES % LANES not in self.tails or not set(self.tails) <= set(range(LANES)):
+            raise ValueError(f"tails must be numbers from 0 to {LANES - 1}, "
+                             f"{MINIMUM_BYTES % LANES} among them, was {list(self.tails)}")
         super().__init__({
             "starts":        In(stream.Signature(FrameStart)),
             "heads":         In(data.ArrayLayout(8 * HEAD_BYTES, 2)),
@@ -147,6 +160,10 @@ class XgmiiTransmitter(wiring.Component):
             "stat_frames":   Out(1),
             "stat_underrun": Out(1),
         })
+
+    def _case(self, m, value: int):
+        """Return the case of a tail; the last one stands for all that do not occur."""
+        return m.Default() if value == self.tails[-1] else m.Case(value)
 
     def _shift(self, m, line_data, line_control):
         """Put the words of the line at the pins, later by half a word behind Start in lane 4.
@@ -176,8 +193,8 @@ class XgmiiTransmitter(wiring.Component):
         after = Signal(2, reset_less=True)
         if not self.deficit_idle_count:
             with m.Switch(tail):
-                for value in range(LANES):
-                    with m.Case(value):
+                for value in self.tails:
+                    with self._case(m, value):
                         end = ((value or LANES) + FCS_BYTES) % LANES
                         m.d.sync += words.eq(-(-(end + GAP_BYTES) // LANES) - 1)
             return words, lane_4, after
@@ -244,8 +261,8 @@ class XgmiiTransmitter(wiring.Component):
         with m.If(~old_last):       # then the sum of the frame stays for the word after its end
             m.d.sync += crc.eq(Mux(first, head_sums.state, _crc(m, crc, aligned)))
         with m.Switch(tail):
-            for value in range(8):
-                with m.Case(value):
+            for value in self.tails:
+                with self._case(m, value):
                     m.d.sync += aligned.eq(pair.bit_select(8 * (value or 8), 64))
 
         self._words(m, tail, old, old_last, old_bad, crc, head, first, running, padding, index,
@@ -275,19 +292,28 @@ class XgmiiTransmitter(wiring.Component):
         # of the frame's end and in the next one. The FCS bytes are turned: both words are alike.
         def lanes(base: int, low: int, high: int) -> Value:
             """Return by `tail` the lanes whose bytes are `low` to ``high - 1`` past the frame."""
-            return Value.cast(Array(
-                C(sum(1 << lane for lane in range(LANES)
-                      if low <= base + lane - (value or LANES) < high), LANES)
-                for value in range(LANES))[tail])
+            chosen = Signal(LANES)
+            with m.Switch(tail):
+                for value in self.tails:
+                    with self._case(m, value):
+                        m.d.comb += chosen.eq(sum(
+                            1 << lane for lane in range(LANES)
+                            if low <= base + lane - (value or LANES) < high))
+            return chosen
 
         turned = Signal(32)
+        quarters = sorted({value % 4 for value in self.tails})
         with m.Switch(tail[:2]):
-            for value in range(4):
-                with m.Case(value):
+            for value in quarters:
+                with m.Default() if value == quarters[-1] else m.Case(value):
                     m.d.comb += turned.eq((~crc).rotate_left(8 * value))
         of_frame, of_sum, of_end = Signal(LANES), Signal(LANES), Signal(LANES)
         symbols = Signal(64)            # what no frame has
         end, forever = FCS_BYTES, 2 * LANES
+        of_last = [lanes(0, low, high) for low, high in (
+            (-LANES, 0), (0, end), (end, end + 1), (end, forever))]
+        of_next = [lanes(LANES, low, high) for low, high in (
+            (0, end), (end, end + 1), (end, forever))]
         idle, errors = IDLE_WORD["data"], int.from_bytes(bytes([XgmiiChar.ERROR] * LANES))
         preamble = bytes([XgmiiChar.START, *[PREAMBLE] * 6, SFD])
         ended = Cat(Mux(of_end[lane], C(XgmiiChar.TERMINATE, 8), C(XgmiiChar.IDLE, 8))
@@ -327,12 +353,10 @@ class XgmiiTransmitter(wiring.Component):
                 m.d.comb += [of_frame.eq(~C(0, LANES)), symbols.eq(ended)]
                 m.d.comb += word_control.eq(0)
                 with m.If(old_last):
-                    m.d.comb += [of_frame.eq(lanes(0, -LANES, 0)), of_sum.eq(lanes(0, 0, end)),
-                                 of_end.eq(lanes(0, end, end + 1))]
-                    m.d.comb += word_control.eq(lanes(0, end, forever))
+                    m.d.comb += Cat(of_frame, of_sum, of_end, word_control).eq(Cat(*of_last))
                     with m.Switch(tail):
-                        for value in range(LANES):
-                            with m.Case(value):
+                        for value in self.tails:
+                            with self._case(m, value):
                                 if (value or LANES) + end < LANES:
                                     finish()
                                 else:
@@ -342,15 +366,14 @@ class XgmiiTransmitter(wiring.Component):
                         # Terminate comes alone, as after a beat of four bytes.
                         m.d.comb += [of_frame.eq(0), of_sum.eq(0), symbols.eq(errors)]
                         m.d.comb += word_control.eq(0xFF)
-                        m.d.sync += [tail.eq(4),
+                        m.d.sync += [tail.eq(MINIMUM_BYTES % LANES),
                                      gap_deficit.eq(deficit),
                                      gap_words.eq(shifted if self.deficit_idle_count else 1),
                                      gap_lane_4.eq(~shifted & self.deficit_idle_count)]
                         m.next = "SPILL"
             with m.State("SPILL"):
-                m.d.comb += [of_sum.eq(lanes(LANES, 0, end)), symbols.eq(ended),
-                             of_end.eq(lanes(LANES, end, end + 1))]
-                m.d.comb += word_control.eq(lanes(LANES, end, forever))
+                m.d.comb += [Cat(of_sum, of_end, word_control).eq(Cat(*of_next)),
+                             symbols.eq(ended)]
                 finish()
             with m.State("GAP"):
                 m.d.sync += gap.eq(gap - 1)

@@ -69,9 +69,9 @@ def earliest_starts(places, frames):
             owed = 0
 
 
-def simulate(frames, *, starve=(), gaps=(0,), deficit=True):
+def simulate(frames, *, starve=(), gaps=(0,), deficit=True, tails=range(8)):
     """Send frames; return words, cycles of the starts' transfers and the pulses."""
-    dut = XgmiiTransmitter(deficit_idle_count=deficit)
+    dut = XgmiiTransmitter(deficit_idle_count=deficit, tails=tails)
     words, starts, pulses = [], [], {"frames": 0, "underrun": 0}
 
     async def monitor(ctx):
@@ -199,3 +199,26 @@ def test_missing_beat_gives_error_characters_and_is_counted(beat):
         assert check_fcs(got[0][1]) == frames[0][1] and check_fcs(got[2][1]) == frames[2][1]
         assert pulses == {"frames": 2, "underrun": 1}
         assert places[1] % 8 == (4 if length == 86 else 0) and min(gaps) >= 9
+
+
+@pytest.mark.parametrize("tails", [(2, 4, 6), (4,), (0, 4, 7)])
+def test_lengths_that_do_not_occur_need_no_hardware_and_the_others_leave_as_ever(tails):
+    rng = random.Random(5)
+    head = rng.randbytes(16)
+    frames = [(0, head + rng.randbytes(n - 16)) for n in range(17, 150)
+              if max(60, n) % 8 in tails]
+    starve = {(len(frames) // 2, 2)}
+    for deficit in (True, False):
+        some, whole = (simulate(frames, starve=starve, deficit=deficit, tails=values)
+                       for values in (tails, range(8)))
+        assert some == whole
+        got = parse_xgmii(some[0])[0]
+        assert [errors > 0 for _, _, errors in got].count(True) == 1
+        assert [check_fcs(frame) for _, frame, errors in got if not errors] == [
+            frame.ljust(60, b"\0") for n, (_, frame) in enumerate(frames) if n != len(frames) // 2]
+
+
+@pytest.mark.parametrize("tails", [(), (2, 6), (4, 8), (-1, 4)])
+def test_tails_that_cannot_be_are_refused(tails):
+    with pytest.raises(ValueError, match="tails must be"):
+        XgmiiTransmitter(tails=tails)
