@@ -8,8 +8,8 @@ from hdl.csr.bus import CsrBus
 from hdl.net.line import LINES
 from hdl.order_side import OrderSide
 from hdl.profile import Profile
+from hdl.telemetry.event_ring import RecordRow
 from hdl.telemetry.message_recorder import RecordWord
-from proto.events import EVENT_BYTES
 
 __all__ = ["NoManagement", "NoOrders"]
 
@@ -54,7 +54,7 @@ class NoManagement(wiring.Component):
     def __init__(self, profile: Profile):
         self.profile = profile
         self.counters = ()
-        record = stream.Signature(8 * EVENT_BYTES)
+        record = stream.Signature(RecordRow)
         super().__init__({
             **LINES[profile.line].inputs("management_rx"),
             **LINES[profile.line].outputs("management_tx"),

@@ -14,11 +14,11 @@ from hdl.orders import AnswerKind, FeatureVector, IntentKind, Score
 from hdl.profile import Profile
 from hdl.records import TAG_BITS, EventComing, MessageContext, SideDepth, TopOfBook
 from hdl.strategy.decision import KILL_CAUSES, DecisionPath
+from hdl.telemetry.event_ring import RecordRow
 from hdl.telemetry.latency_histogram import LatencyHistogram
 from hdl.telemetry.order_recorder import OrderRecorder
 from proto.checks import Check
 from proto.counters import COUNTERS
-from proto.events import EVENT_BYTES
 from proto.registers import register_map
 from proto.trading_registers import (
     ACCOUNT,
@@ -143,8 +143,8 @@ class OrderSide(wiring.Component):
         Pulse: name of a symbol, the first character in the highest bits.
     max_frame_bytes : ``In(14)``
         Longest frame accepted.
-    events : ``Out(stream.Signature(512))``
-        Records of class 1.
+    events : ``Out(stream.Signature(RecordRow))``
+        Records of class 1, row by row.
     counts : ``Out``
         Pulses of the counters, a bit each, in the order of `counters`.
     empty : ``Out(1)``
@@ -179,7 +179,7 @@ class OrderSide(wiring.Component):
             "now_cycles": In(48), "now_ns": In(64),
             "stock_write": In(1), "stock_index": In(profile.symbol_bits), "stock": In(64),
             "max_frame_bytes": In(14),
-            "events": Out(stream.Signature(8 * EVENT_BYTES)),
+            "events": Out(stream.Signature(RecordRow)),
             "counts": Out(len(self.counters)),
             "empty": Out(1),
             **{name: member.flip() for name, member in register_members(profile).items()},

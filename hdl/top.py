@@ -21,6 +21,7 @@ from hdl.telemetry.event_merger import EventMerger
 from hdl.telemetry.event_recorder import EventRecorder
 from hdl.telemetry.feed_status import FeedStatus
 from hdl.telemetry.nanosecond_clock import NanosecondClock
+from hdl.telemetry.row_collector import RowCollector
 from hdl.telemetry.word_merger import WordMerger
 from proto.events import EVENT_BYTES
 from proto.wire import itch50
@@ -84,7 +85,7 @@ class Top(wiring.Component):
     Latency, cut-through, nothing else under way, Start in lane 0: 10 cycles, word at
     `feed_a_rx_data` with the last byte of an Add to the books' `top_of_book`; 15 cycles for every
     other operation. Start in lane 4 costs a cycle more for half of the bytes. The event record
-    follows 6 cycles later, Start of an order at `order_tx_data` 5 cycles later. `ingress_cycle` of
+    follows 9 cycles later, Start of an order at `order_tx_data` 5 cycles later. `ingress_cycle` of
     a record is that of the word with Start at the port plus 3, the elastic buffer.
 
     Parameters
@@ -187,6 +188,7 @@ class Top(wiring.Component):
         m.submodules.merger = merger = EventMerger()
         m.submodules.management = management = (
             ManagementSide if self.trading else NoManagement)(profile)
+        m.submodules.collector = collector = RowCollector()
         parts = {"receiver": receiver, "feed": feed, "book": book, "recorder": recorder,
                  "details": details, "elastic": elastic}
 
@@ -209,9 +211,9 @@ class Top(wiring.Component):
             feed.context_tag.eq(recorder.context_tag), feed.now_cycles.eq(self.now_cycles),
             recorder.context.eq(feed.context),
             recorder.now_cycles.eq(self.now_cycles),
-            self.events_payload.eq(management.events.payload),
-            self.events_valid.eq(management.events.valid),
-            management.events.ready.eq(self.events_ready),
+            self.events_payload.eq(collector.records.payload),
+            self.events_valid.eq(collector.records.valid),
+            collector.records.ready.eq(self.events_ready),
             self.words_payload.eq(management.feed_words.p.data),
             self.words_last.eq(management.feed_words.p.last),
             self.words_valid.eq(management.feed_words.valid),
@@ -220,7 +222,8 @@ class Top(wiring.Component):
         connect(m, feed.words, words.first)
         connect(m, details.words, words.second)
         connect(m, words.words, management.words)
-        connect(m, merger.events, management.records)
+        connect(m, merger.rows, management.records)
+        connect(m, management.events, collector.rows)
         connect(m, orders.events, merger.first)
         connect(m, recorder.events, merger.second)
 
@@ -304,7 +307,7 @@ class Top(wiring.Component):
             self.feed_ready.eq(status.feed_ready),
             self.idle.eq(status.idle & orders.empty),
             self.calm.eq(status.calm & ~orders.risk_state_sweeping),
-            self.events_waiting.eq(merger.events.valid | ~feed.records_empty | ~details.empty),
+            self.events_waiting.eq(merger.rows.valid | ~feed.records_empty | ~details.empty),
             csr.control_status_memories_cleared.eq(book.ready),
             csr.control_status_upkeep.eq(status.upkeep),
             csr.control_status_feed_idle.eq(status.idle),

@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from hdl.stream import BEAT_BYTES
+from hdl.telemetry.event_ring import RecordRow
 from hdl.telemetry.message_recorder import RecordWord
 from proto.events import EVENT_BYTES
 from proto.wire.management import EVENTS_PER_DATAGRAM, RETRANSMIT_NS
@@ -29,10 +30,10 @@ _MOST_CREDIT = 1 << 30
 class EventWindow(wiring.Component):
     """Number records, keep them, and know which to send: go-back-N with credit.
 
-    Latency: 8 cycles, a record at `events.valid` to `events.ready`, 5 more to `count`. Throughput:
-    1 record per 12 cycles. A full window makes `events` wait. Of the commands at most one may be
-    given at a time, and the next one, or a use of `count`, not before ``SETTLE_CYCLES`` cycles;
-    `acknowledge` ends with `done`.
+    Latency: 8 cycles, a record at `events.valid` to its last row's `ready`, 5 more to `count`.
+    Throughput: 1 record per 12 cycles. A full window makes `events` wait. Of the commands at most
+    one may be given at a time, and the next one, or a use of `count`, not before ``SETTLE_CYCLES``
+    cycles; `acknowledge` ends with `done`.
 
     Parameters
     ----------
@@ -43,8 +44,8 @@ class EventWindow(wiring.Component):
 
     Members
     -------
-    events : ``In(stream.Signature(512))``
-        Records, byte 0 in the lowest bits; taken with their last word.
+    events : ``In(stream.Signature(RecordRow))``
+        Records, row by row; a row is taken with its second word.
     words : ``In(stream.Signature(RecordWord))``
         More records, word by word without a pause; in turn with those of `events`.
     record, index, enable, word : ``In``, ``In(8)``, ``In(1)``, ``Out(64)``
@@ -84,7 +85,7 @@ class EventWindow(wiring.Component):
         self.records = records
         self.retransmit_ns = retransmit_ns
         super().__init__({
-            "events":      In(stream.Signature(8 * EVENT_BYTES)),
+            "events":      In(stream.Signature(RecordRow)),
             "words":       In(stream.Signature(RecordWord)),
             "record":      In(_SEQUENCE_BITS),
             "index":       In(8),
@@ -125,7 +126,7 @@ class EventWindow(wiring.Component):
         m.d.sync += [
             writing.addr.eq(Cat(part, written)), writing.en.eq(0),
             writing.data.eq(Mux(from_words, self.words.p.data,
-                                self.events.p.word_select(part, 64))),
+                                self.events.p.data.word_select(part[0], 64))),
         ]
         with m.FSM(name="intake"):
             with m.State("WAIT"):
@@ -133,11 +134,12 @@ class EventWindow(wiring.Component):
                     m.d.sync += from_words.eq(self.words.valid & (~self.events.valid | ~from_words))
                     m.next = "WRITE"
             with m.State("WRITE"):
-                m.d.sync += [writing.en.eq(1), part.eq(part + 1)]
-                m.d.comb += self.words.ready.eq(from_words)
-                with m.If(part == _RECORD_WORDS - 1):
-                    m.d.comb += self.events.ready.eq(~from_words)
-                    m.next = "COUNT"
+                m.d.comb += [self.words.ready.eq(from_words),
+                             self.events.ready.eq(~from_words & part[0])]
+                with m.If(from_words | self.events.valid):
+                    m.d.sync += [writing.en.eq(1), part.eq(part + 1)]
+                    with m.If(part == _RECORD_WORDS - 1):
+                        m.next = "COUNT"
             with m.State("COUNT"):
                 m.d.sync += written.eq(written + 1)
                 m.next = "LEVEL"

@@ -15,8 +15,8 @@ from hdl.csr.management_session import SESSION_STATS, ManagementSession
 from hdl.csr.management_transmitter import FRAME_TAILS, ManagementTransmitter
 from hdl.net.line import LINES
 from hdl.profile import Profile
+from hdl.telemetry.event_ring import RecordRow
 from hdl.telemetry.message_recorder import RecordWord
-from proto.events import EVENT_BYTES
 from proto.management_registers import DEFAULT_ADDRESS, DEFAULT_MAC
 from proto.registers import register_map
 from proto.wire.management import HEARTBEAT_REGISTER, LEASE_NS, RETRANSMIT_NS, UDP_PORT
@@ -50,8 +50,8 @@ class ManagementPort(wiring.Component):
         Registers; an access is held until it is taken, by a
         :class:`~hdl.csr.bus_arbiter.BusArbiter`, and what is read follows it by the latency of the
         bus.
-    events : ``In(stream.Signature(512))``
-        Event records, byte 0 in the lowest bits; waits when the window is full.
+    events : ``In(stream.Signature(RecordRow))``
+        Event records, row by row; waits when the window is full.
     words : ``In(stream.Signature(RecordWord))``
         Records of feed messages, word by word.
     open : ``Out(1)``
@@ -78,7 +78,7 @@ class ManagementPort(wiring.Component):
             **line.outputs("tx"),
             "bus":         Out(CsrBus),
             "taken":       In(1),
-            "events":      In(stream.Signature(8 * EVENT_BYTES)),
+            "events":      In(stream.Signature(RecordRow)),
             "words":       In(stream.Signature(RecordWord)),
             "open":        Out(1),
             "now_ns":      In(64),

@@ -9,9 +9,9 @@ from hdl.csr.bus_arbiter import BusArbiter
 from hdl.csr.management_port import ManagementPort
 from hdl.net.line import LINES
 from hdl.profile import Profile
+from hdl.telemetry.event_ring import RecordRow
 from hdl.telemetry.message_recorder import RecordWord
 from proto.counters import COUNTERS
-from proto.events import EVENT_BYTES
 
 __all__ = ["ManagementSide"]
 
@@ -51,8 +51,8 @@ class ManagementSide(wiring.Component):
         The line, from registers.
     direct, bus : ``In(CsrBus)``, ``Out(CsrBus)``
         The other master; the registers.
-    records, events : ``In(stream.Signature(512))``, ``Out(stream.Signature(512))``
-        Event records, byte 0 in the lowest bits: all of them, and those that no host gets.
+    records, events : ``In(stream.Signature(RecordRow))``, ``Out(stream.Signature(RecordRow))``
+        Event records: all of them, and those that no host gets.
     words, feed_words : ``In(stream.Signature(RecordWord))``, ``Out(stream.Signature(RecordWord))``
         The same for records of feed messages.
     now_ns : ``In(64)``
@@ -82,8 +82,8 @@ class ManagementSide(wiring.Component):
             **line.outputs("management_tx"),
             "direct":   In(CsrBus),
             "bus":      Out(CsrBus),
-            "records":  In(stream.Signature(8 * EVENT_BYTES)),
-            "events":   Out(stream.Signature(8 * EVENT_BYTES)),
+            "records":  In(stream.Signature(RecordRow)),
+            "events":   Out(stream.Signature(RecordRow)),
             "words":      In(stream.Signature(RecordWord)),
             "feed_words": Out(stream.Signature(RecordWord)),
             "now_ns":   In(64),
@@ -114,30 +114,22 @@ class ManagementSide(wiring.Component):
             self.management_tx_control.eq(port.tx_control),
         ]
 
-        # The port takes a record over several cycles: it keeps what it has begun.
-        to_host = Signal()
-        with m.If(~to_host | ~self.records.valid | self.records.ready):
-            m.d.sync += to_host.eq(port.open)
-        m.d.comb += [
-            port.events.payload.eq(self.records.payload),
-            port.events.valid.eq(self.records.valid & to_host),
-            self.events.payload.eq(self.records.payload),
-            self.events.valid.eq(self.records.valid & ~to_host),
-            self.records.ready.eq(Mux(to_host, port.events.ready, self.events.ready)),
-        ]
-        words_to_host, begun = Signal(), Signal()
-        moved = self.words.valid & self.words.ready
-        with m.If(moved):
-            m.d.sync += begun.eq(~self.words.p.last)
-        with m.If(Mux(moved, self.words.p.last, ~begun & (~words_to_host | ~self.words.valid))):
-            m.d.sync += words_to_host.eq(port.open)
-        m.d.comb += [
-            Value.cast(port.words.payload).eq(Value.cast(self.words.payload)),
-            port.words.valid.eq(self.words.valid & words_to_host),
-            Value.cast(self.feed_words.payload).eq(Value.cast(self.words.payload)),
-            self.feed_words.valid.eq(self.words.valid & ~words_to_host),
-            self.words.ready.eq(Mux(words_to_host, port.words.ready, self.feed_words.ready)),
-        ]
+        for name, source, host, other in (
+                ("records", self.records, port.events, self.events),
+                ("words", self.words, port.words, self.feed_words)):
+            # Who has begun a record gets the rest of it, and the port what it has been offered.
+            to_host, begun = Signal(name=f"{name}_to_host"), Signal(name=f"{name}_begun")
+            moved = source.valid & source.ready
+            with m.If(moved):
+                m.d.sync += begun.eq(~source.p.last)
+            with m.If(Mux(moved, source.p.last, ~begun & (~to_host | ~source.valid))):
+                m.d.sync += to_host.eq(port.open)
+            m.d.comb += [
+                Value.cast(host.p).eq(Value.cast(source.p)),
+                Value.cast(other.p).eq(Value.cast(source.p)),
+                host.valid.eq(source.valid & to_host), other.valid.eq(source.valid & ~to_host),
+                source.ready.eq(Mux(to_host, host.ready, other.ready)),
+            ]
 
         for bit, counter in enumerate(self.counters):
             name = counter.removeprefix(_STAGE)

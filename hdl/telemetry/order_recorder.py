@@ -2,7 +2,7 @@
 
 from amaranth import *
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hdl.net.tcp_connection import CloseReason, TcpState
 from hdl.one_hot import pick
@@ -11,7 +11,7 @@ from hdl.orders import IntentKind, OrderSent, VenueAnswer
 from hdl.profile import Profile
 from hdl.records import TAG_BITS, MessageContext
 from hdl.risk.gate import Verdict
-from hdl.telemetry.event_ring import EventRing
+from hdl.telemetry.event_ring import EventRing, RecordRow
 from hdl.telemetry.refusal_journal import RefusalJournal, order_flags
 from proto import events
 from proto.events import (
@@ -46,21 +46,13 @@ TradingState = data.StructLayout({
 })
 
 
-def _stored(profile: Profile) -> data.StructLayout:
-    """Return what the ring keeps of a record."""
-    return data.StructLayout({
-        "kind": 3, "symbol_index": profile.symbol_bits, "no_symbol": 1, "event_sequence": 32,
-        "cycle": 48, "body": _BODY_BITS,
-    })
-
-
 class OrderRecorder(wiring.Component):
     """Record orders, refusals, answers and changes of state; class 1: nothing may be lost.
 
     Latency: 6 cycles, `sent` transfer to ``events.valid``, ring empty, nothing else to record,
     context not busy.
-    Throughput: 1 record per cycle in, 1 per 2 cycles out; at most one order in 4 cycles, one answer
-    in 4 cycles and one refusal in 2 cycles.
+    Throughput: 1 record per cycle in, 1 row per cycle out; at most one order in 4 cycles, one
+    answer in 4 cycles and one refusal in 2 cycles.
 
     `nearly_full` asks to stop trading; half of the ring is left then for what is still under way.
     Should that not be enough, `lost` pulses.
@@ -92,8 +84,8 @@ class OrderRecorder(wiring.Component):
         State; a change of `state` makes a record.
     now_cycles, now_ns : ``In(48)``, ``In(64)``
         Cycle counter and time.
-    events : ``Out(stream.Signature(512))``
-        Records, byte 0 in the lowest bits.
+    events : ``Out(stream.Signature(RecordRow))``
+        Records, row by row.
     measured, latency_cycles : ``Out(1)``, ``Out(48)``
         Pulse: an order to enter took so long, Start to Start at the pins.
     nearly_full, empty, lost : ``Out(1)``
@@ -113,7 +105,7 @@ class OrderRecorder(wiring.Component):
             "cash": In(signed(64)), "turnover": In(64),
             "session_sequence": In(64), "next_user_ref_num": In(32),
             "now_cycles": In(48), "now_ns": In(64),
-            "events": Out(stream.Signature(8 * EVENT_BYTES)),
+            "events": Out(stream.Signature(RecordRow)),
             "measured": Out(1), "latency_cycles": Out(48),
             "nearly_full": Out(1), "empty": Out(1), "lost": Out(1),
         })
@@ -122,8 +114,9 @@ class OrderRecorder(wiring.Component):
         m = Module()
 
         m.submodules.journal = journal = RefusalJournal(self.profile)
-        m.submodules.ring = ring = EventRing(
-            _stored(self.profile), self.profile.event_ring_bytes // EVENT_BYTES // 4)
+        records = self.profile.event_ring_bytes // EVENT_BYTES // 4
+        m.submodules.ring = ring = EventRing(records, high_mark=records // 2)
+        connect(m, ring.rows, flipped(self.events))
         m.d.comb += [
             journal.verdicts.valid.eq(self.verdicts.valid),
             Value.cast(journal.verdicts.p).eq(Value.cast(self.verdicts.p)),
@@ -191,22 +184,22 @@ class OrderRecorder(wiring.Component):
         sequence = Signal(32)
         with m.If(store):
             m.d.sync += sequence.eq(sequence + 1)
-        record = ring.record
+        no_symbol = Signal()
+        header = {
+            "schema_version": C(SCHEMA_VERSION, 8),
+            "kind": pick(*((take, C(int(kind), 8)) for take, kind in (
+                (take_refusal, EventKind.ORDER_REFUSED), (take_order, EventKind.ORDER_SENT),
+                (take_answer, EventKind.VENUE_ANSWER), (take_state, EventKind.STATE)))),
+            "symbol_index": no_symbol.replicate(16) | pick(
+                (take_refusal, refused.symbol_index[:symbol_bits]),
+                (take_order, order["symbol_index"])),
+            "event_sequence": sequence,
+            "cycle": pick((take_order, order["cycle"]), (take_answer, answer_cycles),
+                          (take_refusal | take_state, self.now_cycles)),
+        }
         m.d.comb += [
-            ring.store.eq(store),
-            record.kind.eq(pick(
-                (take_refusal, C(int(EventKind.ORDER_REFUSED), 3)),
-                (take_order, C(int(EventKind.ORDER_SENT), 3)),
-                (take_answer, C(int(EventKind.VENUE_ANSWER), 3)),
-                (take_state, C(int(EventKind.STATE), 3)))),
-            record.symbol_index.eq(pick((take_refusal, refused.symbol_index[:symbol_bits]),
-                                        (take_order, order["symbol_index"]))),
-            record.no_symbol.eq(
-                ~take_order & ~(take_refusal & (refused.symbol_index != NO_SYMBOL))),
-            record.event_sequence.eq(sequence),
-            record.cycle.eq(pick((take_order, order["cycle"]), (take_answer, answer_cycles),
-                                 (take_refusal | take_state, self.now_cycles))),
-            record.body.eq(pick(*bodies)),
+            no_symbol.eq(~take_order & ~(take_refusal & (refused.symbol_index != NO_SYMBOL))),
+            ring.store.eq(store), ring.record.eq(Cat(_pack(HEADER.fields, header), pick(*bodies))),
         ]
 
         with m.If(take_order):
@@ -219,15 +212,7 @@ class OrderRecorder(wiring.Component):
                 answer_ns.eq(self.now_ns), answer_cycles.eq(self.now_cycles),
             ]
 
-        shown = ring.records.p
         m.d.comb += [
-            self.events.valid.eq(ring.records.valid), ring.records.ready.eq(self.events.ready),
-            self.events.payload.eq(Cat(_pack(HEADER, {
-                "schema_version": C(SCHEMA_VERSION, 8), "kind": shown.kind,
-                "symbol_index": Mux(shown.no_symbol, NO_SYMBOL, shown.symbol_index),
-                "event_sequence": shown.event_sequence,
-                "cycle": shown.cycle}), shown.body,
-                C(0, 8 * (EVENT_BYTES - HEADER.size) - _BODY_BITS))),
             self.nearly_full.eq(ring.nearly_full),
             self.empty.eq(ring.empty & ~store & ~order_lost["busy"] & journal.empty),
         ]

@@ -136,13 +136,16 @@ class ManagementBench(wiring.Component):
                 m.d.sync += now[32:].eq(bus.write_data)
         m.d.sync += beats.eq(beats + port.stat_heartbeats)
         asked = bus.write & (bus.address == MAKE_RECORDS)
+        row = Signal(2)
         taken = port.events.valid & port.events.ready
-        m.d.sync += [pending.eq(pending + Mux(asked, bus.write_data, 0) - taken),
-                     made.eq(made + taken)]
+        ends = taken & port.events.p.last
+        m.d.sync += [pending.eq(pending + Mux(asked, bus.write_data, 0) - ends),
+                     made.eq(made + ends), row.eq(row + taken)]
         m.d.comb += [
             port.now_ns.eq(self.now_ns), port.events.valid.eq(pending != 0),
-            port.events.payload.eq(Cat(
-                (Cat(C(number, 3), made) * C(_MIX, 64))[:64] for number in range(8))),
+            port.events.p.data.eq(Cat(
+                (Cat(C(number, 1), row, made) * C(_MIX, 64))[:64] for number in range(2))),
+            port.events.p.last.eq(row.all()),
         ]
         return m
 

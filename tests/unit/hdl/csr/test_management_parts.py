@@ -9,7 +9,8 @@ from hdl.csr.management_sums import DatagramSums
 from hdl.csr.management_transmitter import ManagementTransmitter
 from proto.wire.management import HEADER, MAGIC, VERSION, Kind, Status
 from sim.golden.ethernet import internet_checksum
-from tests.support.streams import run
+from tests.support.record_rows import rows_of
+from tests.support.streams import drive, run, stalls
 
 
 async def cycles_until(ctx, signal, most=300) -> int:
@@ -105,15 +106,16 @@ def test_records_are_taken_and_offered_after_fixed_times():
         ctx.set(dut.open, 1)
         await ctx.tick()
         ctx.set(dut.open, 0)
-        ctx.set(dut.events.payload, 5)
         ctx.set(dut.events.valid, 1)
-        assert await cycles_until(ctx, dut.events.ready) == 8
-        await ctx.tick()
-        assert await cycles_until(ctx, dut.count) == 4
-        assert await cycles_until(ctx, dut.events.ready) == 7
-        for _ in range(2):
+        taken, counts = [], []
+        for cycle in range(60):
+            counts.append(ctx.get(dut.count))
+            if ctx.get(dut.events.ready):
+                taken.append(cycle)
             await ctx.tick()
-            await cycles_until(ctx, dut.events.ready)
+        assert taken == [12 * record + row for record in range(4) for row in (2, 4, 6, 8)]
+        assert [counts.index(count) for count in (1, 2, 3, 4)] == [
+            last + 5 for last in taken[3::4]]
         # The window is full: the next record waits.
         for _ in range(40):
             await ctx.tick()
@@ -125,7 +127,7 @@ def test_records_are_taken_and_offered_after_fixed_times():
 
 def test_records_of_both_kinds_take_turns_and_stay_whole():
     dut = EventWindow(8)
-    whole = sum((0xE0 + part) << 64 * part for part in range(8))
+    rows = rows_of(sum((0xE0 + part) << 64 * part for part in range(8)))
 
     async def supply(ctx):
         sent = 0
@@ -142,10 +144,9 @@ def test_records_of_both_kinds_take_turns_and_stay_whole():
         ctx.set(dut.open, 1)
         await ctx.tick()
         ctx.set(dut.open, 0)
-        ctx.set(dut.events.payload, whole)
-        ctx.set(dut.events.valid, 1)
-        await ctx.tick().repeat(40)
-        ctx.set(dut.events.valid, 0)        # from now on only the others
+        # Two records, whose rows may keep the window waiting; from then on only the others.
+        await drive(ctx, dut.events, rows)
+        await drive(ctx, dut.events, rows, stalls(3, 0.4))
         await ctx.tick().until(dut.count == 8)
         ctx.set(dut.enable, 1)
         found = []

@@ -9,6 +9,7 @@ from hdl.records import TopOfBook
 from hdl.telemetry.counters import CounterBank
 from hdl.telemetry.event_recorder import EventRecorder
 from proto.events import TOP_OF_BOOK
+from tests.support.record_rows import records_of
 from tests.support.streams import always, collect, run, stalls
 
 PROFILE = Profile(name="test", symbols=4, window_ticks=64, orders=64, frame_buffer_bytes=2048,
@@ -48,7 +49,7 @@ def simulate(tops, go, gap):
             drops.append(dropped)
             cycle += 1
 
-    async def records(ctx):
+    async def collector(ctx):
         await collect(ctx, dut.events, out, go)
 
     async def bench(ctx):
@@ -68,8 +69,9 @@ def simulate(tops, go, gap):
         while not ctx.get(dut.empty):
             await ctx.tick()
 
-    run(dut, bench, background=[contexts, clock, records])
-    return sent, [(c, TOP_OF_BOOK.decode(v.to_bytes(64, "little"))) for c, v in out], sum(drops)
+    run(dut, bench, background=[contexts, clock, collector])
+    records = [(c, TOP_OF_BOOK.decode(v.to_bytes(64, "little"))) for c, v in records_of(out)]
+    return sent, records, sum(drops)
 
 
 def expected(top, number, cycle):

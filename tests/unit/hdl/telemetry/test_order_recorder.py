@@ -6,6 +6,7 @@ from hdl.orders import AnswerKind, IntentKind
 from hdl.profile import Profile
 from hdl.telemetry.order_recorder import OrderRecorder
 from proto.events import EVENTS, HEADER, NO_SYMBOL, AnswerCode, EventKind, OrderFlag, StateFlag
+from tests.support.record_rows import records_of
 from tests.support.streams import always, collect, run, stalls
 
 PROFILE = Profile(name="test", symbols=4, window_ticks=64, orders=64, frame_buffer_bytes=2048,
@@ -36,7 +37,7 @@ class Bench:
 
     @property
     def records(self) -> list[dict]:
-        return [decode(value) for _, value in self.out]
+        return [decode(value) for _, value in records_of(self.out)]
 
     async def step(self, ctx, count=1):
         dut = self.dut
@@ -193,7 +194,7 @@ def test_nothing_is_lost_when_all_come_at_once():
                 ctx.set(bench.dut.verdicts.valid, 1)
                 refusals += 1
                 await bench.step(ctx, 2)
-            await bench.step(ctx, 24)
+            await bench.step(ctx, 70)
 
     bench.run(scenario)
     records = bench.records
