@@ -203,7 +203,8 @@ class PriceLevels(wiring.Component):
 
         op_8 = delayed(op_6, 2, "op_late")
         changes_8 = delayed(changes_6, 2, "changes", reset_less=False)
-        address_8 = delayed(level_address_6, 2, "address")
+        address_7 = delayed(level_address_6, 1, "address")
+        address_8 = delayed(address_7, 1, "address_late")
         rebase_6 = valid_6 & (op_6.kind == LevelOpKind.REBASE)
         ends_6 = valid_6 & (op_6.kind == LevelOpKind.WALK_END)
         m.d.comb += self.walk_ended.eq(delayed(ends_6, 4, "walk_end", reset_less=False))
@@ -222,6 +223,7 @@ class PriceLevels(wiring.Component):
         level_9 = Signal(level_shape, reset_less=True)
         leaf_9 = Signal(leaf_width, reset_less=True)
         onehot_9 = Signal(leaf_width, reset_less=True)
+        onehot_8 = Signal(leaf_width, reset_less=True)
         present_9 = Signal(reset_less=True)
         on_grid_9 = Signal(reset_less=True)
         leaf_now = Signal(leaf_width)
@@ -230,8 +232,10 @@ class PriceLevels(wiring.Component):
             Value.cast(level_9).eq(forward([Value.cast(x) for x in done_level], address_8,
                                            Value.cast(level_8), 0)),
             leaf_9.eq(leaf_now),
-            present_9.eq(leaf_now.bit_select(address_8[:low_bits], 1)),
-            onehot_9.eq(1 << address_8[:low_bits]),
+            # The bit of each word, while it is found out which word it is.
+            present_9.eq(forward([(word & onehot_8).any() for word in done_leaf], address_8,
+                                 (leaf_8 & onehot_8).any(), low_bits)),
+            onehot_8.eq(1 << address_7[:low_bits]), onehot_9.eq(onehot_8),
             on_grid_9.eq(on_grid_8),
         ]
         op_9 = delayed(op_8, 1, "op_9")

@@ -125,14 +125,19 @@ class UdpChecksum(wiring.Component):
         with m.If(part_valid):
             m.d.sync += [accumulated.eq(following), self.sum_matches.eq(sums_to_zero(following))]
 
-        # The frame must hold the datagram and its FCS. Only the last two words matter.
-        count = Signal(range(BEAT_BYTES + 1))
-        m.d.comb += count.eq(sum(self.beat.keep[lane] for lane in range(BEAT_BYTES)))
+        # The frame must hold the datagram and its FCS. Only the last two words matter: of each
+        # number of lanes, which lane of the beat must be kept for that.
+        needed = [ended + FCS_BYTES - 1 for ended in range(BEAT_BYTES)]
+        holds, held_before = Signal(), Signal()
+        m.d.comb += [
+            holds.eq(Array(self.beat.keep[lane] if lane < BEAT_BYTES else 0
+                           for lane in needed)[last_lanes]),
+            held_before.eq(Array(self.beat.keep[lane - BEAT_BYTES] if lane >= BEAT_BYTES else 1
+                                 for lane in needed)[last_lanes]),
+        ]
         with m.If(self.valid):
-            m.d.sync += self.fits.eq(
-                (words_left < -1)
-                | ((words_left == -1) & (last_lanes + FCS_BYTES <= count + BEAT_BYTES))
-                | ((words_left == 0) & (last_lanes + FCS_BYTES <= count)))
+            m.d.sync += self.fits.eq((words_left < -1) | ((words_left == -1) & held_before)
+                                     | ((words_left == 0) & holds))
 
         return m
 

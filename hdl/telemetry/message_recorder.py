@@ -169,11 +169,13 @@ class MessageRecorder(wiring.Component):
                          write.data.last.eq(1)]
             m.d.sync += cursor.eq(cursor + 1)
 
-        after = Signal.like(base)
-        used = Signal.like(base)
-        enough = used <= self.rows - _LARGEST_WORDS - 1
-        m.d.comb += [after.eq(Mux(commit, cursor, base)), used.eq(after - tail)]
-        m.d.sync += [base.eq(after), room.eq(enough), self.full.eq(self.cfg_wait & ~enough)]
+        # Whether the message counts is known last; what is used follows from registers either way.
+        enough = Signal()
+        m.d.comb += enough.eq(Mux(commit, *(
+            (end - tail)[:len(base)] <= self.rows - _LARGEST_WORDS - 1 for end in (cursor, base))))
+        with m.If(commit):
+            m.d.sync += base.eq(cursor)
+        m.d.sync += [room.eq(enough), self.full.eq(self.cfg_wait & ~enough)]
         m.d.sync += [self.stat_recorded.eq(commit), self.stat_dropped.eq(self.record & ~fits)]
 
     def _read(self, m: Module, read, base: Signal, written: Signal, tail: Signal) -> None:
