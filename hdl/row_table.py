@@ -150,21 +150,19 @@ class RowTable(wiring.Component):
                 getattr(self, f"loaded_{n}").eq(loaded.bit_select(row, 1)),
             ]
 
+        # The row waits for its word, which may come a cycle later.
+        row = Signal.like(self.cfg.read_row, reset_less=True)
         back = memory.read_port(domain="comb")
-        held = Signal(self.layout, reset_less=True)
         version = versions.read_port(domain="comb")
-        held_loaded, held_version = Signal(), Signal(VERSION_BITS, reset_less=True)
-        m.d.comb += [back.addr.eq(self.cfg.read_row), version.addr.eq(self.cfg.read_row)]
+        m.d.comb += [back.addr.eq(row), version.addr.eq(row)]
         m.d.sync += [
-            Value.cast(held).eq(Value.cast(back.data)),
-            held_loaded.eq(loaded.bit_select(self.cfg.read_row, 1)),
-            held_version.eq(version.data),
-            self.cfg.read_loaded.eq(held_loaded),
-            self.cfg.read_version.eq(held_version),
+            row.eq(self.cfg.read_row),
+            self.cfg.read_loaded.eq(loaded.bit_select(row, 1)),
+            self.cfg.read_version.eq(version.data),
         ]
         with m.Switch(self.cfg.read_word):
             for address, word in enumerate(self.words):
                 with m.Case(address):
-                    part = Value.cast(held[word.field])[word.offset:word.offset + word.width]
+                    part = Value.cast(back.data[word.field])[word.offset:word.offset + word.width]
                     m.d.sync += self.cfg.read_data.eq(part)
         return m
