@@ -34,6 +34,7 @@ class Reason(Enum):
     NO_RECORDING = ("NOT_FOUND", ExitStatus.FAILED, "recording")
     NOT_RECORDED = ("NOT_FOUND", ExitStatus.USAGE, "recorded")
     SYMBOLS_FULL = ("RESOURCE_EXHAUSTED", ExitStatus.REFUSED)
+    ARP_CACHE_FULL = ("RESOURCE_EXHAUSTED", ExitStatus.REFUSED, "arp")
     SYMBOL_HELD = ("FAILED_PRECONDITION", ExitStatus.REFUSED, "held")
     NO_LIMITS = ("FAILED_PRECONDITION", ExitStatus.REFUSED, "limits")
     NOT_READY = ("FAILED_PRECONDITION", ExitStatus.REFUSED, "ready")

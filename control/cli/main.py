@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from control.cli.arp import arp
 from control.cli.environment import Environment, Output
 from control.cli.explain import EXPLAIN_HELP, explain
 from control.cli.feed import feed
@@ -55,6 +56,7 @@ app.add_typer(limits, name="limits")
 app.add_typer(model, name="model")
 app.add_typer(strategy, name="strategy")
 app.add_typer(session, name="session")
+app.add_typer(arp, name="arp")
 
 
 def run(arguments: Sequence[str], environment: Environment | None = None) -> int:

@@ -53,6 +53,9 @@ ANSWERS: dict[str, type[Message] | str] = {
     "session show": session_service_pb2.GetSessionResponse,
     "session set": session_service_pb2.UpdateSessionResponse,
     "session up": session_service_pb2.ConnectSessionResponse,
+    "arp list": session_service_pb2.ListArpEntriesResponse,
+    "arp set": session_service_pb2.SetArpEntryResponse,
+    "arp remove": session_service_pb2.RemoveArpEntryResponse,
     "session down": session_service_pb2.DisconnectSessionResponse,
     "watch status": status_service_pb2.WatchStatusResponse,
     "watch events": "`kind`, `symbol`, `fields` (every number by its name, signed where "

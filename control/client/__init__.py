@@ -27,6 +27,7 @@ from control.client.readings import (
     Status,
 )
 from control.client.settings import (
+    ArpEntry,
     Feed,
     Limits,
     Model,
@@ -41,9 +42,9 @@ from control.errors import ControlError, ExitStatus, Reason
 from control.units import dollars, format_price, parse_price
 
 __all__ = [
-    "Account", "Appliance", "Book", "BookLevel", "Changing", "Connection", "ControlError",
-    "Counter", "Event", "EventStream", "ExitStatus", "Feed", "Fill", "Latency", "LatencyBin",
-    "LatencyPercentile", "Limits", "LoggedPosition", "Model", "Order", "OrderLog", "Position",
-    "Reason", "Refusals", "Risk", "Session", "SessionLimits", "SessionState", "Status", "Strategy",
-    "Symbol", "dollars", "format_price", "parse_price",
+    "Account", "Appliance", "ArpEntry", "Book", "BookLevel", "Changing", "Connection",
+    "ControlError", "Counter", "Event", "EventStream", "ExitStatus", "Feed", "Fill", "Latency",
+    "LatencyBin", "LatencyPercentile", "Limits", "LoggedPosition", "Model", "Order", "OrderLog",
+    "Position", "Reason", "Refusals", "Risk", "Session", "SessionLimits", "SessionState", "Status",
+    "Strategy", "Symbol", "dollars", "format_price", "parse_price",
 ]

@@ -29,6 +29,7 @@ from control.client.changes import WHOLE_LIMITS, Changing, update_request
 from control.client.connection import Connection, credentials_of, writer_of
 from control.client.readings import Risk, Status
 from control.client.settings import (
+    ArpEntry,
     Feed,
     Limits,
     Model,
@@ -227,6 +228,21 @@ class Appliance(Telemetry):
         return SessionState.of(self._change(
             _SESSION, "DisconnectSession", session_service_pb2.DisconnectSessionRequest(
                 change=how.message), how).state)
+
+    def arp_entries(self) -> tuple[ArpEntry, ...]:
+        """Return the MAC addresses that the order port knows."""
+        answer = self._call(_SESSION, "ListArpEntries", session_service_pb2.ListArpEntriesRequest())
+        return tuple(map(ArpEntry.of, answer.entries))
+
+    def set_arp_entry(self, ip: str, mac: str, *, how: Changing = _PLAINLY) -> ArpEntry:
+        """Set the MAC address of an IPv4 address; no answer replaces it."""
+        request = session_service_pb2.SetArpEntryRequest(ip=ip, mac=mac, change=how.message)
+        return ArpEntry.of(self._change(_SESSION, "SetArpEntry", request, how).entry)
+
+    def remove_arp_entry(self, ip: str, *, how: Changing = _PLAINLY) -> None:
+        """Forget an entry, learnt or set."""
+        self._change(_SESSION, "RemoveArpEntry", session_service_pb2.RemoveArpEntryRequest(
+            ip=ip, change=how.message), how)
 
     # The gate.
 

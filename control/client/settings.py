@@ -13,8 +13,8 @@ from tickwire.v1 import (
 
 from control.client.value import Value
 
-__all__ = ["Feed", "Limits", "Model", "Session", "SessionLimits", "SessionState", "Strategy",
-           "Symbol"]
+__all__ = ["ArpEntry", "Feed", "Limits", "Model", "Session", "SessionLimits", "SessionState",
+           "Strategy", "Symbol"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,3 +137,12 @@ class SessionState(Value, message=session_service_pb2.SessionState):
     next_sequence: int
     next_user_ref_num: int
     day_ended: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArpEntry(Value, message=session_service_pb2.ArpEntry):
+    """The MAC address of an IPv4 address; `fixed` if it was set, else it was learnt."""
+
+    ip: str
+    mac: str
+    fixed: bool

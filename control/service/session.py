@@ -5,8 +5,10 @@ from dataclasses import asdict
 from tickwire.v1 import session_service_pb2 as pb
 from tickwire.v1 import session_service_pb2_grpc as pb_grpc
 
+from control.actions.arp import list_entries, remove_entry, set_entry
 from control.actions.session import connect, disconnect, read_session, update_session
 from control.appliance import Appliance
+from control.arp import ArpEntry
 from control.service.requests import Context, merged, options, within
 from control.session import SessionSettings, SessionView
 
@@ -29,6 +31,10 @@ def _decode(message: pb.Session) -> SessionSettings:
         next_hop_mac=message.next_hop_mac, username=message.username,
         password=message.password, requested_session=message.requested_session,
         sequence=message.sequence, user_ref_num=message.user_ref_num)
+
+
+def _encode_entry(entry: ArpEntry) -> pb.ArpEntry:
+    return pb.ArpEntry(**asdict(entry))
 
 
 def _encode_state(view: SessionView) -> pb.SessionState:
@@ -70,3 +76,21 @@ class SessionServicer(pb_grpc.SessionServiceServicer):
         view = await disconnect(self._appliance, options(request.change, context))
         return pb.DisconnectSessionResponse(state=_encode_state(view),
                                             revision=self._appliance.revision.number)
+
+    async def ListArpEntries(self, request: pb.ListArpEntriesRequest,
+                             context: Context) -> pb.ListArpEntriesResponse:
+        entries = await list_entries(self._appliance)
+        return pb.ListArpEntriesResponse(entries=map(_encode_entry, entries.values()),
+                                         revision=self._appliance.revision.number)
+
+    async def SetArpEntry(self, request: pb.SetArpEntryRequest,
+                          context: Context) -> pb.SetArpEntryResponse:
+        entry = await set_entry(self._appliance, request.ip, request.mac,
+                                options(request.change, context))
+        return pb.SetArpEntryResponse(entry=_encode_entry(entry),
+                                      revision=self._appliance.revision.number)
+
+    async def RemoveArpEntry(self, request: pb.RemoveArpEntryRequest,
+                             context: Context) -> pb.RemoveArpEntryResponse:
+        await remove_entry(self._appliance, request.ip, options(request.change, context))
+        return pb.RemoveArpEntryResponse(revision=self._appliance.revision.number)

@@ -34,6 +34,8 @@ class FakeRegisters:
         self.broken_weight = False
         self.commits_work = True
         self.cancels = 0
+        self.arp_halves = {}
+        self.arp_writes_work = True
 
     def __getitem__(self, name):
         return self.words[name]
@@ -58,6 +60,8 @@ class FakeRegisters:
         if location.name == "model.read_data":
             word = self.banks[self["model.read_bank"]][self["model.read_address"]]
             return word if self["model.read_address"] == len(FEATURES) else _extended(word)
+        if location.name == "arp_cache.read_data":
+            return self.arp_halves.get((self["arp_cache.entry"], self["arp_cache.half"]), 0)
         if location.name == "latency.count":
             return self.histogram.get(self["latency.bin"], 0)
         name = location.name
@@ -115,6 +119,8 @@ class FakeRegisters:
         elif name == HEARTBEAT_REGISTER:
             self.beats += 1
             self.last_beat_ns = time.monotonic_ns()
+        elif name == "arp_cache.command":
+            self.change_arp(field)
         elif name == "latency.clear":
             self.histogram = {}
             self.words["latency.orders"] = 0
@@ -135,6 +141,20 @@ class FakeRegisters:
         elif field == "clear_kill" and not self.cause_present:
             self.set_fields("risk.state", killed=0, armed=0)
             self.words["risk.cause"] = 0
+
+    def change_arp(self, field):
+        number = self["arp_cache.entry"]
+        if field == "write" and self.arp_writes_work:
+            self.arp_halves[number, self["arp_cache.half"]] = self["arp_cache.data"]
+        for name in ("used", "fixed"):
+            bit = 1 << number
+            self.words[f"arp_cache.{name}"] = (self[f"arp_cache.{name}"] & ~bit
+                                               | bit * (field == "set"))
+
+    def learn_arp(self, number, halves):
+        """Take an answer of the network into an entry."""
+        self.arp_halves.update({(number, half): data for half, data in enumerate(halves)})
+        self.words["arp_cache.used"] |= 1 << number
 
     def kill(self, cause):
         self.set_fields("risk.state", killed=1, armed=0)

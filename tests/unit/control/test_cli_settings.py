@@ -62,6 +62,11 @@ def test_symbols_are_watched_and_removed(plant):
     (("feed", "set", "--local-mac", "x"), "local_mac must be a MAC address"),
     (("feed", "set", "--local-ip", "1.2.3"), "local_ip must be"),
     (("feed", "set", "--igmp", "4"), "is not one of"),
+    (("arp", "set", "10.0.0", "02:00:00:00:00:01"), "ip must be an IPv4 address"),
+    (("arp", "set", "239.0.0.1", "02:00:00:00:00:01"), "ip must be the address of one station"),
+    (("arp", "set", "10.0.0.1", "ff:ff:ff:ff:ff:ff"), "mac must be the address of one station"),
+    (("arp", "set", "10.0.0.1", "00:00:00:00:00:00"), "mac must be the address of one station"),
+    (("arp", "remove", "10.0.0.1"), "ip must be an address in the cache (it has none)"),
     (("session", "set", "--local-mac", "2"), "local_mac must be"),
     (("kill", "clear", "--reason", "x", "--position", "AAPL"), "position must be"),
     (("watch", "events", "--kind", "gossip"), "kinds must be"),
@@ -204,6 +209,31 @@ def test_the_group_of_the_feed_is_joined_with_addresses_of_the_port(plant):
     cleared = plant.json("feed", "set", "--local-mac", "", "--local-ip", "")["feed"]
     assert (cleared["local_mac"], words["feed.local_mac_hi"]) == ("", 0)
     assert plant.json("feed", "show")["feed"] == cleared
+
+
+def test_addresses_that_arp_knows_are_set_and_removed(plant):
+    first = {"ip": "10.0.0.254", "mac": "02:00:00:00:00:01", "fixed": True}
+    assert plant.json("arp", "list")["entries"] == []
+    assert plant.json("arp", "set", "10.0.0.254", "02:00:00:00:00:01")["entry"] == first
+    plant.registers.learn_arp(1, [0x0A00, 0x0009, 0x0200, 0xABCD, 0x0009])
+    learnt = {"ip": "10.0.0.9", "mac": "02:00:ab:cd:00:09", "fixed": False}
+    assert plant.json("arp", "list")["entries"] == [first, learnt]
+    # Once more is a change; two more take what is free, and the next one what was learnt.
+    first["mac"] = "02:00:00:00:00:02"
+    assert plant.json("arp", "set", "10.0.0.254", "02:00:00:00:00:02")["entry"] == first
+    assert plant.json("arp", "list")["entries"] == [first, learnt]
+    for number in (1, 2, 3):
+        plant.json("arp", "set", f"10.0.0.{number}", "02:00:00:00:00:0a", "--dry-run")
+        plant.json("arp", "set", f"10.0.0.{number}", "02:00:00:00:00:0a")
+    assert [entry["ip"] for entry in plant.json("arp", "list")["entries"]] == [
+        "10.0.0.254", "10.0.0.3", "10.0.0.1", "10.0.0.2"]
+    status, said = plant.refused("arp", "set", "10.0.0.4", "02:00:00:00:00:0b")
+    assert (status, "all 4 entries" in said) == (ExitStatus.REFUSED, True)
+    plant.json("arp", "remove", "10.0.0.3")
+    assert plant.registers["arp_cache.used"] == plant.registers["arp_cache.fixed"] == 0b1101
+    plant.registers.arp_writes_work = False
+    status, said = plant.refused("arp", "set", "10.0.0.4", "02:00:00:00:00:0b")
+    assert (status, "ARP entry 1 must be" in said) == (ExitStatus.FAILED, True)
 
 
 def test_the_feed_is_disabled_while_it_is_changed_or_reset(plant):

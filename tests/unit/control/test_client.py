@@ -210,6 +210,13 @@ def test_orders_fills_and_what_each_symbol_has_left(appliance, plant):
     assert appliance.positions().cash_e4 == 0     # those of the appliance are apart
 
 
+def test_arp_entries(appliance):
+    entry = appliance.set_arp_entry("10.0.0.254", "02:00:00:00:00:01")
+    assert appliance.arp_entries() == (entry,) and entry.fixed
+    appliance.remove_arp_entry("10.0.0.254")
+    assert appliance.arp_entries() == ()
+
+
 def test_events_are_followed_until_the_time_is_over_or_they_are_closed(appliance, plant):
     appliance.watch_symbol("AAPL")
     with appliance.events(["order_sent"], seconds=1.0) as events:

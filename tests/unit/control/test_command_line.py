@@ -61,6 +61,7 @@ CALLS = (
     ("limits list",), ("limits set", "AAPL", *LIMITS), ("limits session",),
     ("model show",), ("model load", "MODEL"),
     ("strategy list",), ("strategy set", "AAPL", "--buy", "5"),
+    ("arp set", "10.0.0.1", "02:00:00:00:00:01"), ("arp list",), ("arp remove", "10.0.0.1"),
     ("session show",), ("watch status", "--count", "1"),
     ("arm", "--yes"), ("disarm",), ("cancel",),
     ("session down",), ("session set", "--peer-port", "9"), ("session up",),

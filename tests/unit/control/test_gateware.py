@@ -115,3 +115,23 @@ def test_positions_money_and_latency_can_be_read(plant):
     plant.call(plant.registers.watchdog)
     assert [row["position"] for row in plant.json("positions")["positions"]] == [0, -40]
     assert plant.json("latency")["orders"] == 0
+
+
+def test_arp_entries_are_read_back_from_the_cache_of_the_port(plant):
+    entries = [{"ip": f"10.{number}.0.254", "mac": f"02:00:5e:{number:02x}:ab:{255 - number:02x}",
+                "fixed": True} for number in range(4)]
+    for entry in entries:
+        assert plant.json("arp", "set", entry["ip"], entry["mac"])["entry"] == entry
+    assert plant.json("arp", "list")["entries"] == entries
+    entries[2]["mac"] = "02:00:00:00:00:07"
+    plant.json("arp", "set", entries[2]["ip"], entries[2]["mac"])
+    plant.json("arp", "remove", entries.pop(1)["ip"])
+    assert plant.json("arp", "list")["entries"] == entries
+    assert register(plant, "arp_cache.fixed") == 0b1101
+
+
+def test_the_feeds_own_addresses_are_read_back(plant):
+    found = plant.json("feed", "set", "--group", "239.1.2.3", "--igmp", "2", "--local-mac",
+                       "02:00:00:00:00:03", "--local-ip", "10.0.0.3")["feed"]
+    assert plant.json("feed", "show")["feed"] == found and found["igmp"] == "version_2"
+    assert register(plant, "feed.igmp") == 2
