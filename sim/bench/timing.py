@@ -3,7 +3,7 @@
 The core as a board has it, with its three lines alone (:mod:`hdl.platform.board_core`). Every input
 comes from a chain of registers and every output ends in a tree of registers
 (:mod:`hdl.platform.out_of_context`), so no constant trims anything. The netlist is kept by a hash
-of the RTLIL that it is made of and of what makes it, each placement by netlist and seed.
+of the RTLIL that it is made of and of what makes it, a result by netlist, seed and what places it.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from hdl.platform import ecp5_mapping, out_of_context, ultrascale
+from hdl.platform import ecp5_mapping, out_of_context, place_and_route, ultrascale
 from sim.errors import SimulationError
 
 __all__ = ["TimingError", "measure_timing", "netlist_of", "summarise_path"]
@@ -51,7 +51,7 @@ _FLOWS: dict[str, tuple[ModuleType, ...]] = {
 Progress = Callable[[str], None]
 
 # The hardware's annotations are relaxed; here they are strict.
-_run_nextpnr: Callable[..., dict[str, Any]] = out_of_context.place_and_route  # pyright: ignore
+_run_nextpnr: Callable[..., dict[str, Any]] = place_and_route.place_and_route  # pyright: ignore
 
 
 class TimingError(SimulationError):
@@ -85,10 +85,10 @@ def measure_timing(profile: str, folder: Path, *, seeds: Sequence[int],
     netlist = netlist_of(profile, folder, talk)
     results: dict[int, dict[str, Any]] = {}
     for seed in seeds:
-        kept = netlist.with_suffix(f".{seed}.result.json")
+        kept = netlist.with_suffix(f".{seed}.{place_and_route.flow_hash()}.result.json")
         if not kept.exists():
             talk(f"placing and routing with seed {seed}")
-            kept.write_text(json.dumps(_place_and_route(netlist, seed)))
+            kept.write_text(json.dumps(_place_and_route(netlist, seed, talk)))
         results[seed] = json.loads(kept.read_text())
     worst = min(results.values(), key=lambda result: result["fmax_mhz"])
     return {
@@ -183,8 +183,9 @@ def _child(flow: ModuleType, body: str, profile: str, path: Path) -> None:
         raise TimingError(f"yosys failed with status {done.returncode}:\n{done.stdout[-2000:]}")
 
 
-def _place_and_route(netlist: Path, seed: int) -> dict[str, Any]:
+def _place_and_route(netlist: Path, seed: int, talk: Progress) -> dict[str, Any]:
     try:
-        return _run_nextpnr(netlist, seed=seed, frequency_mhz=CONSTRAINT_MHZ, dense=True)
+        return _run_nextpnr(netlist, seed=seed, frequency_mhz=CONSTRAINT_MHZ, dense=True,
+                            progress=talk)
     except (RuntimeError, OSError) as error:
         raise TimingError(str(error)) from error
